@@ -1,0 +1,37 @@
+"""Harmonic loss for PyTorch: classification heads whose logits are -n log d(x, w_k).
+
+The core needs torch alone. Data, experiments, figures and the book are modules of
+their own, loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from harmonic_lib.distances import DISTANCES, Distance, DistanceSpec, distance
+from harmonic_lib.harmax import harmax, harmonic_logits
+from harmonic_lib.head import HarmonicHead
+
+__all__ = [
+    "DISTANCES",
+    "Distance",
+    "DistanceSpec",
+    "HarmonicHead",
+    "data",
+    "distance",
+    "experiments",
+    "figures",
+    "harmax",
+    "harmonic_logits",
+    "records",
+]
+__version__ = "0.1.0"
+
+_ON_FIRST_USE = {"data", "experiments", "figures", "records"}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ON_FIRST_USE:
+        return importlib.import_module(f"harmonic_lib.{name}")
+    raise AttributeError(f"module 'harmonic_lib' has no attribute {name!r}")

@@ -1,0 +1,42 @@
+"""Data sets: one loader a data set, one interface for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harmonic_lib.data import digits, mnist
+from harmonic_lib.data.images import LabelledImages
+from harmonic_lib.names import unknown_name
+
+__all__ = ["LabelledImages", "load"]
+
+SPLITS = ("train", "test")
+LOADERS = {"digits": digits.load, "mnist": mnist.load}
+
+
+def load(
+    name: str, split: str, root: str | Path | None = None, *, complete: bool = False
+) -> LabelledImages:
+    """Load a data set; the result's ``origin`` says which form of it you got.
+
+    Without ``root`` and ``complete`` nothing outside the project is read: a data set
+    that is large comes as its committed sample, and the network is never used.
+
+    Args:
+        name: "digits" (scikit-learn's, always complete) or "mnist".
+        split: "train" or "test".
+        root: the folder of the complete set in torchvision's layout
+            (``root/MNIST/raw/train-images-idx3-ubyte``, plain or ``.gz``, …).
+        complete: asks for the complete set; it is downloaded by torchvision where
+            ``root`` (default: ``~/.cache/harmonic_lib``) does not hold it.
+
+    Raises:
+        ValueError: an unknown name or split, or a damaged file (named, with what was
+            expected and what to do).
+        FileNotFoundError: ``root`` does not hold the data set and ``complete`` is off.
+    """
+    if name not in LOADERS:
+        raise ValueError(unknown_name("data set", name, LOADERS))
+    if split not in SPLITS:
+        raise ValueError(unknown_name("split", split, SPLITS))
+    return LOADERS[name](split, None if root is None else Path(root), complete)

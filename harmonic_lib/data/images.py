@@ -1,0 +1,41 @@
+"""What a loader returns."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with their classes.
+
+    images: (N, C, H, W), float32 in [0, 1].
+    labels: (N,), int64 in [0, K).
+    classes: the K class names.
+    origin: "complete", or "sample" where it is the project's committed part of it.
+    """
+
+    name: str
+    split: str
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    origin: Literal["complete", "sample"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def describe(self) -> str:
+        """One phrase for a figure: name, size, split and origin."""
+        part = "complete" if self.origin == "complete" else "committed sample"
+        return f"{self.name}, {len(self):,} {self.split} images ({part})"
+
+    def digest(self) -> str:
+        """SHA-256 of pixels and labels, the same whatever file format they came in."""
+        content = hashlib.sha256(self.images.contiguous().numpy().tobytes())
+        content.update(self.labels.contiguous().numpy().tobytes())
+        return content.hexdigest()

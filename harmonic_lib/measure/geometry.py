@@ -1,0 +1,17 @@
+"""Where the prototypes lie."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def class_means(x: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """The mean input of each class: (N, D), (N,) -> (K, D); NaN for an empty class."""
+    member = F.one_hot(y, num_classes).to(x.dtype)
+    return (member.T @ x) / member.sum(0).unsqueeze(1)
+
+
+def prototype_alignment(weight: Tensor, means: Tensor) -> float:
+    """The mean cosine between each prototype and the mean of its class, in [-1, 1]."""
+    return float(F.cosine_similarity(weight, means, dim=1).mean())
