@@ -45,8 +45,12 @@ class Record:
 
     @property
     def config_hash(self) -> str:
-        """The first 12 digits of the SHA-256 of the configuration."""
-        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:12]
+        return config_hash(self.config)
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """The first 12 digits of the SHA-256 of a configuration."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

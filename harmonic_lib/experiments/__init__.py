@@ -1,11 +1,27 @@
-"""The papers' experiments, as functions of a profile: "smoke", "quick" or "full".
+"""The papers' experiments, as functions of a profile."""
 
-smoke: seconds, for tests. quick: a laptop's CPU and the committed data. full: the
-papers' protocol on the complete data.
-"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 from harmonic_lib.experiments import pixel_classifiers, toy_points
+from harmonic_lib.experiments.profiles import PROFILES
+from harmonic_lib.names import unknown_name
+from harmonic_lib.records import Record
 
-__all__ = ["PROFILES", "pixel_classifiers", "toy_points"]
+__all__ = ["PROFILES", "by_name", "pixel_classifiers", "toy_points"]
 
-PROFILES = ("smoke", "quick", "full")
+RECORDED: dict[str, Callable[..., Iterator[Record]]] = {
+    pixel_classifiers.NAME: pixel_classifiers.run,
+}
+
+
+def by_name(name: str) -> Callable[..., Iterator[Record]]:
+    """The function that runs an experiment and yields its records.
+
+    Raises:
+        ValueError: no recorded experiment has that name.
+    """
+    if name not in RECORDED:
+        raise ValueError(unknown_name("experiment", name, RECORDED))
+    return RECORDED[name]

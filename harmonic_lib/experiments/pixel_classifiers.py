@@ -9,17 +9,18 @@ layer calls its distance. Their Euclidean layer takes the square: 56 on the dist
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import harmonic_lib as hl
-from harmonic_lib.data import LabelledImages
-from harmonic_lib.measure import class_means, prototype_alignment
+from harmonic_lib.data import LabelledImages, load
+from harmonic_lib.measure import class_means, prototype_alignment, prototypes
 from harmonic_lib.names import unknown_name
-from harmonic_lib.records import Record, provenance
+from harmonic_lib.records import Record, config_hash, provenance
 from harmonic_lib.training import accuracy, fit
 
 NAME = "pixel_classifiers"
@@ -62,7 +63,12 @@ HEADS: dict[str, tuple[str | None, float | None, str]] = {
 }
 SEEDS = {"smoke": (0, 1), "quick": (0, 1, 2), "full": (0, 1, 2)}
 EPOCHS = {"smoke": 1, "quick": 5, "full": 10}
-EXPONENTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+#: profile -> exponents on the Euclidean distance; sqrt(D) is 8 for the digits, 28 for MNIST
+EXPONENTS = {
+    "smoke": (1.0, 8.0, 64.0),
+    "quick": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0),
+    "full": (1.0, 4.0, 14.0, 28.0, 56.0, 112.0, 224.0, 784.0),
+}
 
 
 def config(head: str, profile: str) -> Config:
@@ -87,7 +93,29 @@ def sweep(profile: str) -> list[Config]:
     if profile != "full":
         epochs = 2 if profile == "smoke" else 60
         base = replace(base, dataset="digits", complete=True, epochs=epochs, lr=2e-3)
-    return [replace(base, exponent=n) for n in EXPONENTS]
+    return [replace(base, exponent=n) for n in EXPONENTS[profile]]
+
+
+def data(config: Config, root: Path | None = None) -> tuple[LabelledImages, LabelledImages]:
+    """The training and the test set of a configuration."""
+    return (
+        load(config.dataset, "train", root, complete=config.complete),
+        load(config.dataset, "test", root, complete=config.complete),
+    )
+
+
+def run(
+    profile: str, root: Path | None = None, done: Collection[tuple[str, int]] = ()
+) -> Iterator[Record]:
+    """Run the heads and the sweep of a profile, but what is in ``done``.
+
+    done: the (config_hash, seed) of runs that need not be repeated.
+    """
+    configs = dict.fromkeys([*(config(head, profile) for head in HEADS), *sweep(profile)])
+    for chosen in configs:
+        seeds = [seed for seed in SEEDS[profile] if (config_hash(asdict(chosen)), seed) not in done]
+        if seeds:
+            yield from train(chosen, seeds, *data(chosen, root)).records
 
 
 def train(
@@ -97,6 +125,7 @@ def train(
     x, y = train_set.images.flatten(1), train_set.labels
     x_test, y_test = test_set.images.flatten(1), test_set.labels
     heads = [build(config, x.shape[1], len(train_set.classes), seed) for seed in seeds]
+    where = provenance()
     started = time.perf_counter()
     losses = fit(
         heads,
@@ -109,11 +138,12 @@ def train(
         weight_decay=config.weight_decay,
     )
     duration = (time.perf_counter() - started) / len(seeds)
+    as_reported = config.dataset == "mnist" and config.complete
     means = class_means(x, y, len(train_set.classes))
-    claim = next((c for d, n, c in HEADS.values() if (d, n) == (config.distance, config.exponent)), "")
+    claims = {(d, n): claim for d, n, claim in HEADS.values()}
     records = [
         Record(
-            claim=claim if config.dataset == "mnist" and config.complete else "",
+            claim=claims.get((config.distance, config.exponent), "") if as_reported else "",
             experiment=NAME,
             config=asdict(config),
             seed=seed,
@@ -122,9 +152,9 @@ def train(
                 "train_loss": float(losses[-1, s]),
                 "prototype_alignment": prototype_alignment(prototypes(head), means),
             },
-            data={data.split: data.digest() for data in (train_set, test_set)},
+            data={part.split: part.digest() for part in (train_set, test_set)},
             duration_s=round(duration, 3),
-            **provenance(),
+            **where,
         )
         for s, (seed, head) in enumerate(zip(seeds, heads, strict=True))
     ]
@@ -142,10 +172,3 @@ def build(config: Config, in_features: int, num_classes: int, seed: int) -> nn.M
     generator = torch.Generator().manual_seed(seed)
     nn.init.normal_(prototypes(head), std=config.init_std, generator=generator)
     return head
-
-
-def prototypes(head: nn.Module) -> Tensor:
-    """The (K, D) weight of either kind of head."""
-    weight = head.weight
-    assert isinstance(weight, Tensor)
-    return weight.detach()

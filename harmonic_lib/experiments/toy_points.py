@@ -1,11 +1,13 @@
 """A weight matrix and nothing else: 2 or 5 points of the plane, each a class of its own.
 
 Source of the protocol: the toy-points notebook released with Baek et al. 2025: Adam with
-learning rate 1e-2, the whole data set in every step, 10,000 steps, seed 0.
+learning rate 1e-2, the whole data set in every step, 10,000 steps, seed 0. Here in float64,
+so that rounding sets no floor of its own under the losses.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import harmonic_lib as hl
+from harmonic_lib.measure import prototypes
 from harmonic_lib.names import unknown_name
 
 POINTS = {
-    "two points": torch.tensor([[1.0, 1.0], [-1.0, -1.0]]),
-    "five points": torch.tensor([[0.0, 1.0], [0.0, -1.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]),
+    "two points": [[1.0, 1.0], [-1.0, -1.0]],
+    "five points": [[0.0, 1.0], [0.0, -1.0], [-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]],
 }
 STEPS = {"smoke": 30, "quick": 3_000, "full": 10_000}
 EXPONENT = 2.0  # the released code raises the squared distance to the power 1
@@ -29,7 +32,7 @@ class FlooredHead(hl.HarmonicHead):
     """A harmonic head with the released code's epsilon: logits -(n/2) log(d^2 + epsilon)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        squared = self.distance(x, self.weight).square()
+        squared: Tensor = self.distance(x, self.weight).square()
         return -self.exponent / 2 * (squared + EPSILON).log()
 
 
@@ -73,10 +76,10 @@ def run(points: str, head: str, profile: str = "quick", seed: int = 0) -> Run:
             raise ValueError(unknown_name(kind, name, valid))
     if profile not in STEPS:
         raise ValueError(unknown_name("profile", profile, STEPS))
-    x = POINTS[points]
+    x = torch.tensor(POINTS[points], dtype=torch.float64)
     y = torch.arange(len(x))
     torch.manual_seed(seed)
-    model = HEADS[head](len(x))
+    model = HEADS[head](len(x)).double()
     looks = look_steps(STEPS[profile])
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     seen: list[tuple[float, float, float, nn.Module]] = []
@@ -84,10 +87,8 @@ def run(points: str, head: str, profile: str = "quick", seed: int = 0) -> Run:
         z = model(x)
         loss = F.cross_entropy(z, y)
         if step in looks:
-            snapshot = HEADS[head](len(x))
-            snapshot.load_state_dict(model.state_dict())
             hit = float((z.argmax(-1) == y).float().mean())
-            seen.append((loss.item(), hit, float(model.weight.detach().norm()), snapshot))
+            seen.append((loss.item(), hit, float(prototypes(model).norm()), copy.deepcopy(model)))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -114,5 +115,5 @@ def loss_floor(points: Tensor, exponent: float = EXPONENT, epsilon: float = EPSI
 
     The mean over t of :math:`\log(1 + \sum_{j \ne t} (\epsilon / (d_{tj}^2 + \epsilon))^{n/2})`.
     """
-    squared = torch.cdist(points.double(), points.double()).square() + epsilon
+    squared = torch.cdist(points, points).square() + epsilon
     return float((squared / epsilon).pow(-exponent / 2).sum(1).log().mean())

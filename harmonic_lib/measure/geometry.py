@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def prototypes(head: nn.Module) -> Tensor:
+    """The (K, D) weight of a head, linear or harmonic, apart from its graph."""
+    weight = head.weight
+    assert isinstance(weight, Tensor)
+    return weight.detach()
 
 
 def class_means(x: Tensor, y: Tensor, num_classes: int) -> Tensor:
