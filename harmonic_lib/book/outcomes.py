@@ -1,0 +1,116 @@
+"""What running a chapter gave, kept with the key of everything that it depends on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import torch
+from nbformat import NotebookNode
+
+from harmonic_lib.book.chapters import Chapter
+
+#: the parts of the library that run chapters but take no part in them
+APART = ("book", "cli.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An executed chapter, with the facts of its run in ``notebook.metadata.harmonic``."""
+
+    chapter: Chapter
+    notebook: NotebookNode
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = self.notebook.metadata["harmonic_run"]
+        return facts
+
+
+def chapter_key(notebook: NotebookNode, profile: str, library: str, data: dict[str, str]) -> str:
+    """The digest of what a chapter's outcome depends on.
+
+    Its code cells, its parameters, the library, torch's version and the data that it
+    names. Prose is left out: it is rendered from the source, whatever the key.
+    """
+    content = {
+        "cells": [cell.source for cell in notebook.cells if cell.cell_type == "code"],
+        "parameters": {"profile": profile},
+        "library": library,
+        "torch": torch.__version__,
+        "data": data,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def library_digest(package: Path) -> str:
+    """The digest of the library's source, but for the parts that no chapter uses."""
+    files = [
+        path
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in APART
+    ]
+    return tree_digest(package, files)
+
+
+def data_digests(notebook: NotebookNode, data: Path, chapter: str) -> dict[str, str]:
+    """The digests of the files and folders below ``data/`` that a chapter names.
+
+    Raises:
+        FileNotFoundError: one of them is not there.
+    """
+    digests = {}
+    for name in notebook.metadata.get("harmonic", {}).get("data", []):
+        path = data / name
+        if not path.exists():
+            raise FileNotFoundError(f"chapter {chapter} names the data {path}, which do not exist")
+        files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+        digests[name] = tree_digest(data, files)
+    return digests
+
+
+def tree_digest(base: Path, files: list[Path]) -> str:
+    """The digest of files: of their names below ``base`` and of their content."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(base).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def outcome_path(build: Path, chapter: Chapter, profile: str) -> Path:
+    """Where the last outcome of a chapter in a profile is kept."""
+    return build / "outcomes" / profile / f"{chapter.name}.ipynb"
+
+
+def load_outcome(build: Path, chapter: Chapter, profile: str, key: str) -> Outcome | None:
+    """The kept outcome of a chapter, if it has this key."""
+    path = outcome_path(build, chapter, profile)
+    if not path.is_file():
+        return None
+    notebook = nbformat.read(path, as_version=4)
+    if notebook.metadata.get("harmonic_run", {}).get("key") != key:
+        return None
+    return Outcome(chapter, notebook)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that, at every moment, it is the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

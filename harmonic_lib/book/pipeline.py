@@ -1,0 +1,126 @@
+"""The whole way, from chapters to checked pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from rich.console import Console
+
+from harmonic_lib.book.chapters import Chapter, read_toc, select
+from harmonic_lib.book.check import check_pages
+from harmonic_lib.book.execute import Job, cores, run_all
+from harmonic_lib.book.outcomes import (
+    Outcome,
+    chapter_key,
+    data_digests,
+    library_digest,
+    load_outcome,
+)
+from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
+from harmonic_lib.book.statistics import PAGE, statistics_page
+from harmonic_lib.experiments.profiles import PROFILES
+from harmonic_lib.names import unknown_name
+from harmonic_lib.paths import PACKAGE, data_dir
+
+
+def make(
+    profile: str = "quick",
+    chapters: Sequence[str] | None = None,
+    jobs: int | None = None,
+    force: bool = False,
+    html: Path | None = None,
+    root: Path | None = None,
+) -> int:
+    """Run what has changed, render the book, check its pages and put them in place.
+
+    Args:
+        profile: "smoke", "quick" or "full".
+        chapters: run only these; the book is rendered once all of them have run.
+        jobs: how many chapters run side by side; None for one a core.
+        force: run chapters again that have not changed.
+        html: where the pages go; None for ``_build/html``.
+        root: the book's folder; None for the current one.
+
+    Returns:
+        The exit status: 0, or 1 where a chapter failed or a page is wrong (said on the console).
+
+    Raises:
+        ValueError: an unknown profile or chapter, a bad number of jobs, a build that failed.
+        OSError: something cannot be read or written.
+    """
+    begun = time.perf_counter()
+    console = Console(highlight=False, soft_wrap=True)
+    if profile not in PROFILES:
+        raise ValueError(unknown_name("profile", profile, PROFILES))
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {jobs}")
+    root = (root or Path.cwd()).resolve()
+    build = root / "_build"
+    target = (html or build / "html").resolve()
+    book = read_toc(root)
+    chosen = {chapter.name for chapter in select(book, chapters)}
+    claim_folder(target)
+
+    kept, todo = plan([c for c in book if c.runs], build, profile, chosen if force else set())
+    now = [job for job in todo if job.chapter.name in chosen]
+    later = [job.chapter.name for job in todo if job.chapter.name not in chosen]
+    workers = min(jobs or cores(), max(1, len(now)))
+    console.print(f"{len(now)} chapters to run ({profile}), {len(kept)} kept, {workers} at a time")
+    fresh, failures = run_all(now, build, workers, console) if now else ([], [])
+    if failures:
+        for failure in failures:
+            console.print(f"[red]failed[/] {failure}", markup=True)
+        console.print("the book was not built; the other chapters' results are kept")
+        return 1
+    if later:
+        console.print(f"not run in this profile yet: {', '.join(later)}; then the book is built")
+        return 0
+
+    outcomes = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
+    pages = render(root, build, book, outcomes, {outcome.chapter.name for outcome in fresh})
+    wrong = check_pages(pages, book, outcomes)
+    if wrong:
+        for line in wrong:
+            console.print(f"[red]wrong[/] {line}")
+        console.print(f"the pages were not published; they are in {pages}")
+        return 1
+    publish(pages, target)
+    console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")
+    console.print(str(target / "index.html"))
+    return 0
+
+
+def plan(
+    chapters: Sequence[Chapter], build: Path, profile: str, again: set[str]
+) -> tuple[list[Outcome], list[Job]]:
+    """Which chapters' outcomes still stand, and which chapters have to run."""
+    kept, todo = [], []
+    library = library_digest(PACKAGE)
+    for chapter in chapters:
+        notebook = nbformat.read(chapter.path, as_version=4)
+        data = data_digests(notebook, data_dir(), chapter.name)
+        key = chapter_key(notebook, profile, library, data)
+        outcome = load_outcome(build, chapter, profile, key)
+        if outcome is None or chapter.name in again:
+            todo.append(Job(chapter, notebook, profile, key))
+        else:
+            kept.append(outcome)
+    return kept, todo
+
+
+def render(
+    root: Path, build: Path, book: list[Chapter], outcomes: dict[str, Outcome], fresh: set[str]
+) -> Path:
+    """The built pages, not yet in their place."""
+    written = {
+        chapter.name: statistics_page(
+            chapter.path.read_text(encoding="utf-8"), list(outcomes.values()), fresh
+        )
+        for chapter in book
+        if chapter.name == PAGE
+    }
+    write_sources(root, build / "source", book, outcomes, written)
+    return jupyter_book(build / "source", build / "staging")

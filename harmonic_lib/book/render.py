@@ -1,0 +1,148 @@
+"""From sources and outcomes to pages, with Jupyter Book."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.outcomes import Outcome, write_whole
+
+#: what a page is made from besides the chapters themselves
+COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
+MARKER = ".harmonic-book"
+
+
+def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
+    """The source's cells with the outcome's outputs, and the parameters it was run with.
+
+    Cells are matched by their ids: prose and metadata are those of the source, also
+    where they have changed since the run.
+    """
+    ran = {cell.id: cell for cell in outcome.cells if cell.cell_type == "code"}
+    injected = [c for c in ran.values() if "injected-parameters" in c.metadata.get("tags", [])]
+    page = copy.deepcopy(source)
+    page.cells = []
+    for cell in copy.deepcopy(source.cells):
+        if cell.cell_type == "code":
+            cell.outputs = ran[cell.id].outputs
+            cell.execution_count = ran[cell.id].execution_count
+        page.cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            page.cells += injected
+    return page
+
+
+def write_sources(
+    root: Path,
+    target: Path,
+    chapters: Sequence[Chapter],
+    outcomes: Mapping[str, Outcome],
+    written: Mapping[str, str],
+) -> None:
+    """Lay out everything that Jupyter Book reads, touching only what has changed.
+
+    written: the text of pages that are made, not copied, by chapter name.
+    """
+    texts: dict[Path, str] = {}
+    for chapter in chapters:
+        place = target / chapter.path.relative_to(root)
+        if chapter.name in written:
+            texts[place] = written[chapter.name]
+        elif chapter.runs:
+            source = nbformat.read(chapter.path, as_version=4)
+            page = rendered_copy(source, outcomes[chapter.name].notebook)
+            texts[place] = nbformat.writes(page)
+    files = [path for name in COMMON for path in files_below(root / name)]
+    files += [p for p in files_below(root / "chapters") if p.suffix not in (".ipynb", ".md")]
+    files += [chapter.path for chapter in chapters if not chapter.runs]
+    copies = {target / path.relative_to(root): path for path in files}
+    for place, text in texts.items():
+        copies.pop(place, None)
+        if not place.is_file() or place.read_text(encoding="utf-8") != text:
+            write_whole(place, text)
+    for place, path in copies.items():
+        if not place.is_file() or place.read_bytes() != path.read_bytes():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+    for stale in set(files_below(target)) - set(texts) - set(copies):
+        stale.unlink()
+
+
+def files_below(path: Path) -> list[Path]:
+    """The file itself, or every file in the folder; nothing where there is neither."""
+    if path.is_file():
+        return [path]
+    return [p for p in path.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts]
+
+
+def jupyter_book(source: Path, staging: Path) -> Path:
+    """Render; the folder of the pages.
+
+    Raises:
+        ValueError: Jupyter Book failed or warned; the message has its first lines.
+    """
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", str(source), "--all"]
+    options = ["--path-output", str(staging), "-n", "-W", "--keep-going", "-q"]
+    done = subprocess.run(command + options, capture_output=True, text=True)
+    html = staging / "_build" / "html"
+    if done.returncode != 0:
+        # a warned-of page counts as built and would not be read, and warned of, again
+        shutil.rmtree(staging / "_build", ignore_errors=True)
+        raise ValueError("Jupyter Book stopped:\n" + complaints(done.stdout + done.stderr))
+    return html
+
+
+def complaints(log: str, most: int = 12) -> str:
+    """The lines of a build log that say what is wrong."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    wrong = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "Error"))]
+    return "\n".join((wrong or lines)[:most])
+
+
+def claim_folder(target: Path) -> None:
+    """Make sure that the pages can go to ``target``, and that nothing else is there.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+        ValueError: it holds files that are not a book's.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    if any(target.iterdir()) and not (target / MARKER).exists():
+        raise ValueError(f"{target} holds files that are not a book's: choose an empty folder")
+    (target / MARKER).write_text("made by `harmonic book`; replaced as a whole by its next run\n")
+
+
+def publish(html: Path, target: Path) -> None:
+    """Replace the pages in ``target``. Until all new ones are there, the old ones stay."""
+    incoming, outgoing = target / ".incoming", target / ".outgoing"
+    for leftover in (incoming, outgoing):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        shutil.copytree(html, incoming)
+    except OSError as error:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise OSError(f"the pages could not be copied to {target}: {reason(error)}") from error
+    outgoing.mkdir()
+    for entry in list(target.iterdir()):
+        if entry.name not in (MARKER, incoming.name, outgoing.name):
+            entry.rename(outgoing / entry.name)
+    for entry in list(incoming.iterdir()):
+        entry.rename(target / entry.name)
+    incoming.rmdir()
+    shutil.rmtree(outgoing)
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, in one line; copytree gathers one error a file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return str(error)
