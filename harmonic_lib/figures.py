@@ -184,7 +184,7 @@ def show_image(axes: Axes, image: Tensor, low: float, high: float, colours: str 
 def accuracies(series: Mapping[str, Mapping[str, Interval | float]], title: str) -> Figure:
     """Accuracy by head, a line of marks a series: a bar for an interval, a diamond for a number."""
     heads = list(next(iter(series.values())))
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.62 * len(heads) + 1.0))
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.62 * len(heads) + 1.3))
     for s, (name, values) in enumerate(series.items()):
         height = np.arange(len(heads)) + (s - (len(series) - 1) / 2) * 0.22
         means = [100 * mean(values[head]) for head in heads]
@@ -193,7 +193,7 @@ def accuracies(series: Mapping[str, Mapping[str, Interval | float]], title: str)
         axes.errorbar(means, height, xerr=widths, fmt=mark, ms=5, capsize=3, label=name)
     axes.set(yticks=range(len(heads)), yticklabels=heads, xlabel="test accuracy (%)", title=title)
     axes.invert_yaxis()
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(loc="outside lower center", ncols=len(series))
     return figure
 
 

@@ -13,7 +13,7 @@ def glue(**values: object) -> None:
     """
     for name, value in values.items():
         display(
-            {"application/papermill.record/text/plain": str(value)},
+            {"application/papermill.record/text/plain": repr(str(value))},
             raw=True,
             metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
         )

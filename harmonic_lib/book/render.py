@@ -27,7 +27,7 @@ def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
     where they have changed since the run.
     """
     ran = {cell.id: cell for cell in outcome.cells if cell.cell_type == "code"}
-    injected = [c for c in ran.values() if "injected-parameters" in c.metadata.get("tags", [])]
+    injected = next((c for c in ran.values() if tagged(c, "injected-parameters")), None)
     page = copy.deepcopy(source)
     page.cells = []
     for cell in copy.deepcopy(source.cells):
@@ -35,9 +35,19 @@ def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
             cell.outputs = ran[cell.id].outputs
             cell.execution_count = ran[cell.id].execution_count
         page.cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
-            page.cells += injected
+        if injected and tagged(cell, "parameters") and not says(cell, injected):
+            page.cells.append(injected)
     return page
+
+
+def says(cell: NotebookNode, injected: NotebookNode) -> bool:
+    """Whether the chapter's own parameters are already those that it was run with."""
+    return injected.source.strip().splitlines()[-1] in cell.source
+
+
+def tagged(cell: NotebookNode, tag: str) -> bool:
+    """Whether a cell has this tag."""
+    return tag in cell.metadata.get("tags", [])
 
 
 def write_sources(
@@ -84,21 +94,18 @@ def files_below(path: Path) -> list[Path]:
 
 
 def jupyter_book(source: Path, staging: Path) -> Path:
-    """Render; the folder of the pages.
+    """Render all pages anew; their folder.
 
     Raises:
         ValueError: Jupyter Book failed or warned; the message has its first lines.
     """
+    shutil.rmtree(staging, ignore_errors=True)  # else pages that are no more would stay
     program = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "build", str(source), "--all"]
-    options = ["--path-output", str(staging), "-n", "-W", "--keep-going", "-q"]
-    done = subprocess.run(command + options, capture_output=True, text=True)
-    html = staging / "_build" / "html"
+    command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(staging)]
+    done = subprocess.run([*command, "-n", "-W", "--keep-going"], capture_output=True, text=True)
     if done.returncode != 0:
-        # a warned-of page counts as built and would not be read, and warned of, again
-        shutil.rmtree(staging / "_build", ignore_errors=True)
         raise ValueError("Jupyter Book stopped:\n" + complaints(done.stdout + done.stderr))
-    return html
+    return staging / "_build" / "html"
 
 
 def complaints(log: str, most: int = 12) -> str:

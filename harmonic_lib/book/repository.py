@@ -1,0 +1,73 @@
+"""The repository's address: one place holds it, and one command moves the project.
+
+    python -m harmonic_lib.book.repository https://github.com/me/my-fork
+
+``pyproject.toml`` is the place. The other files that name it are listed here, and a test
+holds them to it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ADDRESS = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)")
+PLACES = (
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CITATION.cff",
+    "LICENSE-TEXT.md",
+    "_config.yml",
+    "chapters/**/*.md",
+    "chapters/**/*.ipynb",
+)
+
+
+def address(root: Path) -> str:
+    """The repository's address, from ``pyproject.toml``."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^Repository = "([^"]+)"', text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{root / 'pyproject.toml'} has no line Repository = ...")
+    return found.group(1)
+
+
+def names(url: str) -> tuple[str, str]:
+    """What stands for a repository in links: OWNER/NAME, and OWNER.github.io/NAME.
+
+    Raises:
+        ValueError: the address is not that of a GitHub repository.
+    """
+    found = ADDRESS.fullmatch(url.rstrip("/").removesuffix(".git"))
+    if found is None:
+        raise ValueError(f"expected https://github.com/OWNER/NAME, got {url!r}")
+    owner, name = found.groups()
+    return f"{owner}/{name}", f"{owner.lower()}.github.io/{name}"
+
+
+def files(root: Path) -> Iterator[Path]:
+    """The files that name the repository."""
+    for place in PLACES:
+        yield from sorted(root.glob(place))
+
+
+def move(root: Path, url: str) -> list[Path]:
+    """Give the project another address, everywhere; the files that changed."""
+    pairs = list(zip(names(address(root)), names(url), strict=True))
+    changed = []
+    for path in files(root):
+        old = text = path.read_text(encoding="utf-8")
+        for before, after in pairs:
+            text = text.replace(before, after)
+        if text != old:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+if __name__ == "__main__":
+    for moved in move(Path.cwd(), sys.argv[1]):
+        print(moved)
