@@ -79,7 +79,9 @@ def run_all(
     )
     with (
         threads_a_chapter(workers),
-        Progress(*columns, console=console, transient=True) as progress,
+        Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as progress,
         ThreadPoolExecutor(workers) as pool,
     ):
 

@@ -33,3 +33,12 @@ def train(x: Tensor, y: Tensor, steps: int = 2_000, seed: int = 0) -> dict[str, 
             F.cross_entropy(head(x), y).backward()
             optimiser.step()
     return heads
+
+
+def save(path: str) -> None:
+    """Draw the picture into a file, for the README (``make picture``)."""
+    from harmonic_lib import figures
+
+    figures.style()
+    x, y = clouds()
+    figures.two_heads(train(x, y), x, y).savefig(path, bbox_inches="tight")

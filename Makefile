@@ -1,0 +1,54 @@
+# make book: run the chapters, build the book, print where it is.   make test: run the tests.
+# Both set everything up in .venv first, pinned by constraints.txt.   ARGS go to the command.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: book test lint browse lock run-times picture fork clean
+
+book: .venv/ready
+	$(BIN)/harmonic book $(ARGS)
+
+test: .venv/ready
+	$(BIN)/python -m pytest --cov $(ARGS)
+
+# The house rules: style, then types.
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Every built page in Chromium, light and dark, wide and narrow. Needs chromium on the PATH.
+browse: .venv/browse
+	$(BIN)/python -m pytest browser $(ARGS)
+
+# Pin the newest versions that the ranges in pyproject.toml allow.
+lock: .venv/ready
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+		--all-extras --no-emit-package harmonic-lib --no-emit-package pip \
+		--output-file constraints.txt pyproject.toml
+
+# Write the measured times of the chapters at hand into their first lines.
+run-times: .venv/ready
+	$(BIN)/python -m harmonic_lib.book.run_times
+
+# The picture of the README, from the intro's own code.
+picture: .venv/ready
+	$(BIN)/python -c 'import harmonic_lib.experiments as e; e.first_picture.save("_static/first-picture.webp")'
+
+# make fork URL=https://github.com/me/my-fork: write another address everywhere.
+fork: .venv/ready
+	$(BIN)/python -m harmonic_lib.book.repository $(URL)
+
+clean:
+	rm -rf _build .venv
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+.venv/browse: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browse]'
+	touch $@

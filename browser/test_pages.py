@@ -1,0 +1,93 @@
+"""Every built page as a reader has it: light and dark, on a wide screen and on a phone.
+
+The static checks of ``harmonic book`` read the HTML; these need a browser that lays it out.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import HTML
+from playwright.sync_api import Browser, Page, Route
+
+SKIPPED = ("_static", "_sources", "_images")
+PAGES = sorted(
+    path.relative_to(HTML).as_posix()
+    for path in HTML.rglob("*.html")
+    if path.relative_to(HTML).parts[0] not in SKIPPED and path.name != "genindex.html"
+)
+
+
+def opened(browser: Browser, address: str, page: str, scheme: str, width: int) -> tuple[Page, list]:
+    """A page, and a list to which everything goes that it complains of or asks the network for."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    wrong: list[str] = []
+
+    def only_here(route: Route) -> None:
+        url = route.request.url
+        if url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            wrong.append(f"asks for {urlsplit(url).netloc}")
+            route.abort()
+
+    tab.route("**/*", only_here)
+    tab.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    tab.on(
+        "console",
+        lambda message: wrong.append(message.text) if message.type == "error" else None,
+    )
+    tab.goto(address + page, wait_until="load")
+    tab.evaluate("document.fonts.ready")
+    tab.wait_for_timeout(200)
+    return tab, wrong
+
+
+def test_there_are_pages() -> None:
+    assert "index.html" in PAGES
+    assert len(PAGES) > 3
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_page(browser: Browser, address: str, page: str, scheme: str, width: int) -> None:
+    tab, wrong = opened(browser, address, page, scheme, width)
+    over = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    if over > 2:
+        wrong.append(f"scrolls sideways by {over} px")
+    found = Axe().run(tab).response["violations"]
+    wrong += [
+        f"{rule['id']}: {node['html']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+    tab.context.close()
+    assert not wrong
+
+
+def test_formulas_are_drawn(browser: Browser, address: str) -> None:
+    tab, _ = opened(browser, address, "index.html", "light", 1280)
+    heights = tab.eval_on_selector_all(
+        "math", "all => all.map(m => m.getBoundingClientRect().height)"
+    )
+    tab.context.close()
+    assert heights
+    assert min(heights) > 5
+
+
+def test_the_index_leads_into_its_own_sections(browser: Browser, address: str) -> None:
+    tab, _ = opened(browser, address, "index.html", "light", 1280)
+    tab.click("a.nav-link[href*='#how-to-run-it']")
+    tab.wait_for_selector("#how-to-run-it:target")
+    tab.context.close()
+
+
+def test_search_finds_a_word(browser: Browser, address: str) -> None:
+    tab, _ = opened(browser, address, "search.html?q=prototype", "light", 1280)
+    tab.wait_for_selector("#search-results li a")
+    tab.context.close()

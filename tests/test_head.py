@@ -1,0 +1,185 @@
+"""The head: a module like any other, whose logits are -n log d."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.spatial.distance import cdist
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+import harmonic_lib as hl
+
+NAMES = sorted(hl.DISTANCES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_minus_n_log_d(name: str) -> None:
+    head = hl.HarmonicHead(6, 4, name, exponent=2.5).double()
+    x = torch.randn(5, 6, dtype=torch.float64)
+    d = cdist(x, head.weight.detach(), metric=hl.DISTANCES[name].scipy)
+    np.testing.assert_allclose(head(x).detach(), -2.5 * np.log(d), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (2, 3), (0,)])
+def test_shapes(lead: tuple[int, ...]) -> None:
+    assert hl.HarmonicHead(6, 4)(torch.randn(*lead, 6)).shape == (*lead, 4)
+
+
+def test_the_distance_is_euclidean_by_default() -> None:
+    assert hl.HarmonicHead(6, 4).distance.spec.name == "euclidean"
+
+
+@pytest.mark.parametrize("size", [1, 64, 784])
+def test_the_exponent_is_the_root_of_the_width_by_default(size: int) -> None:
+    assert hl.HarmonicHead(size, 4).exponent == math.sqrt(size)
+
+
+@pytest.mark.parametrize("size", [16, 256, 4096])
+def test_with_the_default_exponent_random_logits_differ_by_order_one(size: int) -> None:
+    head = hl.HarmonicHead(size, 200)
+    spread = head(torch.randn(50, size) / math.sqrt(size)).std(-1)
+    assert 0.3 < spread.mean() < 1.2
+
+
+def test_prototypes_are_drawn_with_variance_one_over_the_width() -> None:
+    head = hl.HarmonicHead(400, 300)
+    assert float(head.weight.detach().std()) == pytest.approx(1 / 20, rel=0.02)
+    assert float(head.weight.detach().mean()) == pytest.approx(0, abs=1e-3)
+
+
+def test_reset_draws_them_anew() -> None:
+    head = hl.HarmonicHead(6, 4)
+    before = head.weight.detach().clone()
+    head.reset_parameters()
+    assert not torch.equal(head.weight, before)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hl.DISTANCES[n].metric])
+def test_the_nearest_prototype_is_the_answer(name: str, rng: np.random.Generator) -> None:
+    head = hl.HarmonicHead(6, 10, name)
+    x = rng.normal(size=(200, 6)).astype(np.float32)
+    nearest = cdist(x, head.weight.detach(), metric=hl.DISTANCES[name].scipy).argmin(-1)
+    np.testing.assert_array_equal(head(torch.tensor(x)).argmax(-1), nearest)
+
+
+def test_the_euclidean_answer_is_that_of_a_linear_layer_with_a_bias() -> None:
+    head = hl.HarmonicHead(6, 10).double()
+    x, w = torch.randn(200, 6, dtype=torch.float64), head.weight.detach()
+    linear = x @ w.T - w.square().sum(1) / 2
+    assert torch.equal(head(x).argmax(-1), linear.argmax(-1))
+
+
+def test_a_tied_weight_is_the_same_storage_and_gets_both_gradients() -> None:
+    embedding = nn.Embedding(10, 4)
+    head = hl.HarmonicHead(4, 10, weight=embedding.weight)
+    assert head.weight is embedding.weight
+    ids = torch.tensor([1, 2])
+    F.cross_entropy(head(embedding(ids)), torch.tensor([3, 4])).backward()
+    assert embedding.weight.grad is not None
+    assert (embedding.weight.grad != 0).any(1).all()
+
+
+def test_a_given_distance_is_used_as_it_is() -> None:
+    class Twice(hl.Distance):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = nn.Parameter(torch.tensor(2.0))
+
+        def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
+            return self.factor * (x.unsqueeze(-2) - w).abs().sum(-1)
+
+    given = Twice()
+    head = hl.HarmonicHead(3, 2, distance=given, exponent=1)
+    assert head.distance is given
+    assert dict(head.named_parameters()).keys() == {"weight", "distance.factor"}
+    x = torch.randn(5, 3)
+    expected = -torch.cdist(x, head.weight, p=1).log() - math.log(2)
+    torch.testing.assert_close(head(x), expected)
+
+
+def test_state_dict_round_trip() -> None:
+    head, other = hl.HarmonicHead(6, 4), hl.HarmonicHead(6, 4)
+    file = io.BytesIO()
+    torch.save(head.state_dict(), file)
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+    assert list(state) == ["weight"]
+    other.load_state_dict(state)
+    x = torch.randn(5, 6)
+    assert torch.equal(head(x), other(x))
+
+
+def test_a_deep_copy_shares_nothing() -> None:
+    head = hl.HarmonicHead(6, 4)
+    twin = copy.deepcopy(head)
+    x = torch.randn(5, 6)
+    assert torch.equal(head(x), twin(x))
+    nn.init.zeros_(twin.weight)
+    assert (head.weight != 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stacked_heads_under_vmap_are_a_loop(name: str) -> None:
+    heads = [hl.HarmonicHead(6, 4, name).double() for _ in range(3)]
+    x = torch.randn(3, 5, 6, dtype=torch.float64)
+    y = torch.randint(4, (3, 5))
+    params, buffers = stack_module_state(heads)
+
+    def loss(p: dict[str, Tensor], b: dict[str, Tensor], xs: Tensor, ys: Tensor) -> Tensor:
+        return F.cross_entropy(functional_call(heads[0], (p, b), (xs,)), ys)
+
+    together = vmap(loss)(params, buffers, x, y)
+    together.sum().backward()
+    alone = torch.stack([F.cross_entropy(h(xs), ys) for h, xs, ys in zip(heads, x, y, strict=True)])
+    alone.sum().backward()
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=0)
+    gradients = torch.stack([head.weight.grad for head in heads])
+    torch.testing.assert_close(params["weight"].grad, gradients, rtol=1e-10, atol=1e-14)
+
+
+def test_print_shows_what_it_is() -> None:
+    text = repr(hl.HarmonicHead(64, 10, "cosine"))
+    assert "in_features=64, num_classes=10, exponent=8" in text
+    assert "Cosine" in text
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, True, "4", None])
+@pytest.mark.parametrize("which", ["in_features", "num_classes"])
+def test_refuses_a_size_that_is_no_positive_integer(which: str, size: object) -> None:
+    sizes = {"in_features": 6, "num_classes": 4} | {which: size}
+    with pytest.raises(ValueError, match=f"{which} must be a positive integer, got ") as raised:
+        hl.HarmonicHead(**sizes)  # type: ignore[arg-type]
+    assert repr(size) in str(raised.value)
+
+
+@pytest.mark.parametrize("exponent", [0, -1.0, math.inf, math.nan, True, "2"])
+def test_refuses_an_exponent_that_is_no_positive_number(exponent: object) -> None:
+    with pytest.raises(ValueError, match="exponent must be a positive"):
+        hl.HarmonicHead(6, 4, exponent=exponent)  # type: ignore[arg-type]
+
+
+def test_an_unknown_distance_gets_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match="unknown distance 'euclid'; did you mean 'euclidean'"):
+        hl.HarmonicHead(6, 4, "euclid")
+
+
+def test_refuses_what_is_no_distance() -> None:
+    with pytest.raises(TypeError, match="distance must be a name or a Distance, got type"):
+        hl.HarmonicHead(6, 4, distance=hl.Distance)  # type: ignore[arg-type]
+
+
+def test_refuses_a_shared_weight_that_would_not_train() -> None:
+    with pytest.raises(TypeError, match=r"weight must be an nn\.Parameter, got Tensor"):
+        hl.HarmonicHead(6, 4, weight=torch.zeros(4, 6))  # type: ignore[arg-type]
+
+
+def test_refuses_a_shared_weight_of_another_shape() -> None:
+    with pytest.raises(ValueError, match=r"weight must have shape \(4, 6\), got \(6, 4\)"):
+        hl.HarmonicHead(6, 4, weight=nn.Parameter(torch.zeros(6, 4)))
