@@ -24,7 +24,7 @@ from harmonic_lib.measure import Interval, prototypes
 
 INK = "#7a7a7a"
 COLOURS = sns.color_palette("colorblind", 10)
-WIDTH = 8.0
+WIDTH = 7.2
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 LEVELS = (0.5, 0.9, 0.99)  # the probabilities that get a line in a map of the plane
 
@@ -52,10 +52,10 @@ def style() -> None:
             "figure.facecolor": "none",
             "axes.facecolor": "none",
             "savefig.facecolor": "none",
-            "figure.dpi": 140,
+            "figure.dpi": 150,
             "figure.constrained_layout.use": True,
-            "font.size": 10,
-            "axes.titlesize": 10,
+            "font.size": 10.5,
+            "axes.titlesize": 10.5,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
@@ -152,7 +152,7 @@ def samples(images: Tensor, labels: Tensor, classes: Sequence[str], title: str) 
         for axes, image in zip(column, images[labels == k][:3], strict=True):
             show_image(axes, image.squeeze(0), 0, 1)
         column[0].set_title(classes[k])
-    figure.suptitle(title, size=10)
+    figure.suptitle(title, size=10.5)
     return figure
 
 
@@ -168,7 +168,7 @@ def prototype_rows(
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for axes, name in zip(grid[0], classes, strict=True):
         axes.set_title(name)
-    figure.suptitle(title, size=10)
+    figure.suptitle(title, size=10.5)
     return figure
 
 

@@ -27,7 +27,8 @@ class HarmonicHead(nn.Module):
         num_classes: K, the number of prototypes.
         distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module.
         exponent: the harmonic exponent n; None for sqrt(D), the advice of Baek et al.
-            2025 (section 2): with it the logits of random vectors have order 1.
+            2025 (section 2): with it the logits of an input differ by order 1 between
+            random prototypes that are about as long as the input, whatever D.
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
 

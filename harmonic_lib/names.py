@@ -13,6 +13,6 @@ def unknown_name(kind: str, given: object, valid: Iterable[str]) -> str:
     "unknown split 'tset'; did you mean 'test'? (valid: train, test)"
     """
     names = list(valid)
-    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {given!r}{hint} (valid: {', '.join(names)})"

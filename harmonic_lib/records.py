@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from harmonic_lib.device import device_name
 from harmonic_lib.paths import PACKAGE, data_dir
 
 
@@ -74,22 +75,19 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def device_name() -> str:
-    """The accelerator's name, or the number of CPU threads that torch uses."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
-
-
 @functools.cache
 def commit() -> str:
-    """The checkout's commit, with "+" where the library differs from it; "" outside a checkout."""
+    """The checkout's commit, with "+" where the library differs from it; "" outside a checkout.
+
+    An installation inside the checkout of something else is outside: git must know the library.
+    """
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(PACKAGE), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", str(PACKAGE))
         changed = git("status", "--porcelain", "--", str(PACKAGE))
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
@@ -99,7 +97,7 @@ def commit() -> str:
 def append(path: Path, record: Record) -> None:
     """Add a record to a file of them; it is on the disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps({**dataclasses.asdict(record), "config_hash": record.config_hash}))
         file.write("\n")
         file.flush()

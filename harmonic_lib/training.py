@@ -30,7 +30,7 @@ def fit(
     Args:
         models: S modules of one structure, each ``(B, D) -> (B, K)`` logits; trained in place.
         seeds: S numbers; member s draws its data order from ``seeds[s]``.
-        x: (N, D) inputs, shared by all.
+        x: (N, D) inputs, shared by all, on the device of the models.
         y: (N,) classes.
 
     Returns:
@@ -49,10 +49,10 @@ def fit(
         return F.cross_entropy(functional_call(template, (p, b), (xs,)), ys)
 
     losses = vmap(member_loss, randomness="different")
-    history = torch.zeros(epochs, len(models))
+    history = torch.zeros(epochs, len(models), device=x.device)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     for epoch in range(epochs):
-        for rows in batches(orders, len(y), batch_size):
+        for rows in batches(orders, len(y), batch_size, x.device):
             loss = losses(params, buffers, x[rows], y[rows])
             optimiser.zero_grad()
             loss.sum().backward()
@@ -60,13 +60,15 @@ def fit(
             history[epoch] += loss.detach() * rows.shape[1] / len(y)
     for s, model in enumerate(models):
         model.load_state_dict({name: p[s] for name, p in (params | buffers).items()})
-    return history
+    return history.cpu()
 
 
-def batches(orders: Sequence[torch.Generator], size: int, batch_size: int) -> Iterator[Tensor]:
+def batches(
+    orders: Sequence[torch.Generator], size: int, batch_size: int, device: torch.device
+) -> Iterator[Tensor]:
     """One epoch's rows, (S, B) a batch, every member in its own order; the last may be short."""
     permutations = torch.stack([torch.randperm(size, generator=order) for order in orders])
-    yield from permutations.split(batch_size, dim=1)
+    yield from permutations.to(device).split(batch_size, dim=1)
 
 
 @torch.no_grad()

@@ -113,6 +113,15 @@ def test_cosine_keeps_its_digits_between_nearly_parallel_vectors(angle: float) -
     assert ours("cosine", x, w) == pytest.approx(2 * math.sin(angle / 2) ** 2, rel=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
+def test_cosine_keeps_its_digits_where_squares_leave_the_range(
+    scale: float, rng: np.random.Generator
+) -> None:
+    x, w = rng.normal(size=(2, D))
+    exact = scipy_distance("cosine", x, w[None])
+    assert ours("cosine", scale * x, w[None] / scale) == pytest.approx(exact, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_small_distances_between_long_vectors_in_float32(
     name: str, rng: np.random.Generator
@@ -291,7 +300,7 @@ CASES = [
     empty_batch,
 ]
 # float16 holds neither these scales nor gradients that are their inverse: 1e-3 and 1e3 there
-SCALES = {dtype: (1e-18, 1e-9, 1e9, 1e18) for dtype in DTYPES} | {torch.float16: (1e-3, 1e3)}
+SCALES = dict.fromkeys(DTYPES, (1e-18, 1e-9, 1e9, 1e18)) | {torch.float16: (1e-3, 1e3)}
 
 with_each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 with_each_precision = pytest.mark.parametrize("autocast", [False, True], ids=["plain", "autocast"])
@@ -380,6 +389,17 @@ def test_autocast_changes_nothing(name: str) -> None:
         d = hl.distance(name)(x, w)
     assert d.dtype == torch.float32
     assert torch.equal(d, hl.distance(name)(x, w))
+
+
+def test_a_distance_by_matrix_product_is_safe_from_autocast() -> None:
+    class Product(hl.Distance):
+        def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
+            return x @ w.T
+
+    x, w = torch.randn(N, D), torch.randn(K, D)
+    with torch.autocast("cpu"):
+        product = Product()(x, w)
+    np.testing.assert_allclose(product, x.numpy() @ w.numpy().T, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -81,9 +81,9 @@ def test_a_tied_weight_is_the_same_storage_and_gets_both_gradients() -> None:
     head = hl.HarmonicHead(4, 10, weight=embedding.weight)
     assert head.weight is embedding.weight
     ids = torch.tensor([1, 2])
-    F.cross_entropy(head(embedding(ids)), torch.tensor([3, 4])).backward()
+    F.cross_entropy(head(2 * embedding(ids)), torch.tensor([3, 4])).backward()
     assert embedding.weight.grad is not None
-    assert (embedding.weight.grad != 0).any(1).all()
+    assert (embedding.weight.grad != 0).all()
 
 
 def test_a_given_distance_is_used_as_it_is() -> None:

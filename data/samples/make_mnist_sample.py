@@ -2,8 +2,8 @@
 
     python data/samples/make_mnist_sample.py ROOT
 
-ROOT holds the complete MNIST in torchvision's layout. Stratified at random with seed 0;
-the same input gives the same files, byte for byte. Prints their SHA-256.
+ROOT holds the complete MNIST in torchvision's layout. Stratified at random with seed 0:
+the same input gives the same images. Prints the SHA-256 of the files.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harmonic_lib.book.chapters import Chapter
 from harmonic_lib.book.outcomes import Outcome, outcome_path, write_whole
-from harmonic_lib.records import device_name
+from harmonic_lib.device import device_name
 
 ENGINE = "harmonic"
 PACKAGES = ("harmonic-lib", "torch", "numpy", "matplotlib", "papermill", "jupyter-book")
@@ -129,6 +129,7 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
             parameters={"profile": job.profile},
             engine_name=ENGINE,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
             resources={"metadata": {"path": str(job.chapter.path.parent)}},

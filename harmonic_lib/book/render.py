@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
     ran = {cell.id: cell for cell in outcome.cells if cell.cell_type == "code"}
     injected = next((c for c in ran.values() if tagged(c, "injected-parameters")), None)
     page = copy.deepcopy(source)
+    page.metadata["language_info"] = outcome.metadata["language_info"]
     page.cells = []
     for cell in copy.deepcopy(source.cells):
         if cell.cell_type == "code":
@@ -102,7 +104,12 @@ def jupyter_book(source: Path, staging: Path) -> Path:
     shutil.rmtree(staging, ignore_errors=True)  # else pages that are no more would stay
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(staging)]
-    done = subprocess.run([*command, "-n", "-W", "--keep-going"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "-n", "-W", "--keep-going"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
     if done.returncode != 0:
         raise ValueError("Jupyter Book stopped:\n" + complaints(done.stdout + done.stderr))
     return staging / "_build" / "html"

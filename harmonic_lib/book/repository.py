@@ -15,7 +15,6 @@ from pathlib import Path
 
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)")
 PLACES = (
-    "pyproject.toml",
     "README.md",
     "CONTRIBUTING.md",
     "CITATION.cff",
@@ -23,6 +22,7 @@ PLACES = (
     "_config.yml",
     "chapters/**/*.md",
     "chapters/**/*.ipynb",
+    "pyproject.toml",  # last: until it changes, the same command can be given again
 )
 
 
@@ -63,11 +63,16 @@ def move(root: Path, url: str) -> list[Path]:
         for before, after in pairs:
             text = text.replace(before, after)
         if text != old:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", newline="\n")
             changed.append(path)
     return changed
 
 
 if __name__ == "__main__":
-    for moved in move(Path.cwd(), sys.argv[1]):
-        print(moved)
+    if len(sys.argv) != 2:
+        sys.exit("give the new address: make fork URL=https://github.com/OWNER/NAME")
+    try:
+        for moved in move(Path.cwd(), sys.argv[1]):
+            print(moved)
+    except ValueError as error:
+        sys.exit(str(error))

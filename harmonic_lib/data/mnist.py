@@ -39,7 +39,7 @@ def download(root: Path, split: str) -> None:
     """Let torchvision fetch, check and unpack the files into ``root``."""
     try:
         torchvision_datasets().MNIST(str(root), train=split == "train", download=True)
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, TimeoutError) as error:
         raise ConnectionError(
             f"MNIST could not be downloaded to {root}: {str(error).strip()}\nPut the files into "
             f"{folder(root)} by hand, or leave out complete=True for the committed sample"

@@ -78,5 +78,5 @@ def unit_of(x: Tensor, w: Tensor) -> Tensor:
     largest = w.detach().abs().amax()
     if x.numel() > 0:
         largest = torch.maximum(largest, x.detach().abs().amax())
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent)
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
     return torch.where(largest > 0, unit, 1.0)

@@ -18,6 +18,7 @@ from torch import nn
 
 import harmonic_lib as hl
 from harmonic_lib.data import LabelledImages, load
+from harmonic_lib.device import default_device
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
 from harmonic_lib.names import unknown_name
 from harmonic_lib.records import Record, config_hash, provenance
@@ -130,10 +131,14 @@ def run(
 def train(
     config: Config, seeds: Sequence[int], train_set: LabelledImages, test_set: LabelledImages
 ) -> Outcome:
-    """Train one head a seed, all of them as one computation, and measure each."""
-    x, y = train_set.images.flatten(1), train_set.labels
-    x_test, y_test = test_set.images.flatten(1), test_set.labels
-    heads = [build(config, x.shape[1], len(train_set.classes), seed) for seed in seeds]
+    """Train one head a seed, all of them as one computation, and measure each.
+
+    On the accelerator if there is one; the heads come back on the CPU.
+    """
+    device = default_device()
+    x, y = train_set.images.flatten(1).to(device), train_set.labels.to(device)
+    x_test, y_test = test_set.images.flatten(1).to(device), test_set.labels.to(device)
+    heads = [build(config, x.shape[1], len(train_set.classes), seed).to(device) for seed in seeds]
     where = provenance()
     started = time.perf_counter()
     losses = fit(
@@ -165,7 +170,7 @@ def train(
         )
         for s, (seed, head) in enumerate(zip(seeds, heads, strict=True))
     ]
-    return Outcome(config, heads, records)
+    return Outcome(config, [head.cpu() for head in heads], records)
 
 
 def claim_of(chosen: Config) -> str:

@@ -1,0 +1,298 @@
+"""The pipeline on a small book: what runs, what is kept, what is said, what survives."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from harmonic_lib.book import make, pipeline, render
+from harmonic_lib.cli import main
+
+REPOSITORY = Path(__file__).parents[1]
+TOC = """format: jb-book
+root: chapters/intro
+chapters:
+  - file: chapters/sums
+  - file: chapters/appendices/run_statistics
+"""
+FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3]);"
+
+
+def chapter(title: str, *code: str) -> nbformat.NotebookNode:
+    """A notebook with a parameters cell and these code cells; the last one draws."""
+    parameters = new_code_cell('profile = "quick"', id="parameters")
+    parameters.metadata["tags"] = ["parameters"]
+    cells = [new_markdown_cell(f"# {title}\n\nWords.", id="title"), parameters]
+    cells += [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(code)]
+    cells[-1].metadata["mystnb"] = {"image": {"alt": "a line that rises"}}
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    return notebook
+
+
+def edit(path: Path, cell: str, change: Callable[[str], str]) -> None:
+    """Change the source of one cell of a notebook on disk."""
+    notebook = nbformat.read(path, as_version=4)
+    found = next(c for c in notebook.cells if c.id == cell)
+    found.source = change(found.source)
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book of two short chapters and the statistics page; the current folder."""
+    root = tmp_path / "book"
+    (root / "chapters" / "appendices").mkdir(parents=True)
+    for name in ("_config.yml", "references.bib"):
+        shutil.copy(REPOSITORY / name, root)
+    for name in ("_static", "_templates"):
+        shutil.copytree(REPOSITORY / name, root / name)
+    (root / "_toc.yml").write_text(TOC)
+    nbformat.write(chapter("Intro", "print(6 * 7)", FIGURE), root / "chapters" / "intro.ipynb")
+    nbformat.write(chapter("Sums", "print(1 + 1)", FIGURE), root / "chapters" / "sums.ipynb")
+    page = "# Run statistics\n\n<!-- run statistics -->\n"
+    (root / "chapters" / "appendices" / "run_statistics.md").write_text(page)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what renders and checks, where a test is about running only."""
+
+    def no_pages(*_: object) -> Path:
+        pages = Path("_build/no-pages")
+        pages.mkdir(parents=True, exist_ok=True)
+        (pages / "index.html").write_text("<p>pages</p>")
+        return pages
+
+    monkeypatch.setattr(pipeline, "jupyter_book", no_pages)
+    monkeypatch.setattr(pipeline, "check_pages", lambda *_: [])
+
+
+def pages(root: Path) -> dict[str, bytes]:
+    """The content of every built chapter page."""
+    html = root / "_build" / "html" / "chapters"
+    return {p.relative_to(html).as_posix(): p.read_bytes() for p in html.rglob("*.html")}
+
+
+def test_only_what_changed_is_run_and_only_its_page_changes(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make() == 0
+    said = capsys.readouterr().out
+    assert "2 chapters to run (quick), 0 kept" in said
+    assert said.rstrip().endswith(str(book / "_build" / "html" / "index.html"))
+    first = pages(book)
+    assert b"42" in first["intro.html"]
+    assert b'alt="a line that rises"' in first["intro.html"]
+    assert b"injected" not in first["intro.html"]
+
+    edit(book / "chapters" / "sums.ipynb", "title", lambda text: text + " More words.")
+    assert make() == 0
+    assert "0 chapters to run (quick), 2 kept" in capsys.readouterr().out
+    second = pages(book)
+    changed = {name for name in first if first[name] != second[name]}
+    assert changed == {"sums.html", "appendices/run_statistics.html"}  # the latter: ran -> kept
+    assert b"More words." in second["sums.html"]
+
+    edit(book / "chapters" / "intro.ipynb", "cell-0", lambda _: "print(6 * 9)")
+    assert make() == 0
+    assert "1 chapters to run (quick), 1 kept" in capsys.readouterr().out
+    assert b"54" in pages(book)["intro.html"]
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_a_failing_chapter_is_named_and_the_others_are_kept(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(book / "chapters" / "intro.ipynb", "cell-0", lambda _: "1/0")
+    assert make() == 1
+    said = capsys.readouterr().out
+    assert "failed intro, code cell 2 (1/0): ZeroDivisionError: division by zero" in said
+    assert (book / "_build" / "outcomes" / "quick" / "sums.ipynb").is_file()
+    assert not (book / "_build" / "html" / "index.html").exists()
+
+    edit(book / "chapters" / "intro.ipynb", "cell-0", lambda _: "print(1)")
+    assert make() == 0
+    assert "1 chapters to run (quick), 1 kept" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_a_dying_kernel_fails_its_own_chapter_alone(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(book / "chapters" / "intro.ipynb", "cell-0", lambda _: "import os; os._exit(3)")
+    assert make() == 1
+    said = capsys.readouterr().out
+    assert "failed intro: DeadKernelError" in said
+    assert "sums: done" in said
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_options_choose_what_runs(
+    book: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert make(chapters=["sums"]) == 0
+    said = capsys.readouterr().out
+    assert "1 chapters to run" in said
+    assert "not run in this profile yet: intro" in said
+
+    assert make(html=book / "pages", jobs=1) == 0
+    assert "1 chapters to run (quick), 1 kept, 1 at a time" in capsys.readouterr().out
+    assert (book / "pages" / "index.html").is_file()
+
+    assert make(chapters=["sums"], force=True) == 0
+    assert "1 chapters to run (quick), 1 kept" in capsys.readouterr().out
+
+    monkeypatch.setattr(pipeline, "library_digest", lambda _: "another library")
+    assert make() == 0
+    assert "2 chapters to run (quick), 0 kept" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_the_profile_reaches_the_chapter_and_is_shown_where_it_is_not_the_default(
+    book: Path,
+) -> None:
+    edit(book / "chapters" / "sums.ipynb", "cell-0", lambda _: "print('profile:', profile)")
+    assert make(profile="smoke") == 0
+    page = nbformat.read(book / "_build" / "source" / "chapters" / "sums.ipynb", as_version=4)
+    assert page.cells[2].source.strip() == '# Parameters\nprofile = "smoke"'
+    assert page.cells[3].outputs[0].text == "profile: smoke\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--profile", "quik"], "unknown profile 'quik'; did you mean 'quick'?"),
+        (["--chapters", "summs"], "unknown chapter 'summs'; did you mean 'sums'?"),
+        (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--html", "chapters"], "holds files that are not a book's: choose an empty folder"),
+        (["--html", "_toc.yml"], "File exists"),
+    ],
+)
+def test_bad_options_get_one_clear_line(
+    book: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["book", *words]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert (book / "chapters" / "sums.ipynb").is_file()
+
+
+def test_a_chapter_missing_from_disk_gets_one_clear_line(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (book / "chapters" / "sums.ipynb").unlink()
+    assert main(["book"]) == 1
+    assert "_toc.yml names chapters/sums, but neither" in capsys.readouterr().err
+
+
+def test_outside_a_book_it_says_where_to_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["book"]) == 1
+    assert "run this in the root of the repository" in capsys.readouterr().err
+
+
+def test_named_data_that_are_missing_are_named(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = book / "chapters" / "sums.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["harmonic"] = {"data": ["samples/nothing"]}
+    nbformat.write(notebook, path)
+    assert main(["book"]) == 1
+    assert "chapter sums names the data" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_a_full_disk_leaves_the_published_pages_as_they_were(
+    book: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["book"]) == 0
+    target = book / "_build" / "html"
+    (target / "index.html").write_text("the pages of yesterday")
+
+    def full(source: Path, place: Path) -> None:
+        place.mkdir()
+        (place / "half").write_text("a page")
+        raise shutil.Error([(str(source), str(place), "[Errno 28] No space left on device")])
+
+    monkeypatch.setattr(render.shutil, "copytree", full)
+    capsys.readouterr()
+    assert main(["book"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "No space left on device" in said
+    assert (target / "index.html").read_text() == "the pages of yesterday"
+    assert sorted(path.name for path in target.iterdir()) == [render.MARKER, "index.html"]
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_an_outcome_that_cannot_be_written_fails_that_chapter(
+    book: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("harmonic_lib.book.execute.write_whole", full)
+    assert make(chapters=["sums"]) == 1
+    assert "failed sums: OSError: [Errno 28] No space left on device" in capsys.readouterr().out
+
+
+def test_a_warning_of_jupyter_book_stops_the_build(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(book / "chapters" / "sums.ipynb", "title", lambda text: text + "\n\n{doc}`nowhere`")
+    assert main(["book"]) == 1
+    said = capsys.readouterr().err
+    assert "Jupyter Book stopped" in said
+    assert "nowhere" in said
+    assert not (book / "_build" / "html" / "index.html").exists()
+
+
+def test_a_page_that_fails_its_check_is_not_published(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = book / "chapters" / "sums.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].metadata.clear()
+    nbformat.write(notebook, path)
+    assert make() == 1
+    said = capsys.readouterr().out
+    assert "wrong sums: image" in said
+    assert "has no alt text" in said
+    assert not (book / "_build" / "html" / "index.html").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX's")
+def test_killed_in_the_middle_the_finished_chapters_are_not_run_again(book: Path) -> None:
+    edit(book / "chapters" / "sums.ipynb", "cell-0", lambda _: "import time; time.sleep(60)")
+    program = "import sys; from harmonic_lib.cli import main; sys.exit(main(['book']))"
+    command = [sys.executable, "-c", program]
+    finished = book / "_build" / "outcomes" / "quick" / "intro.ipynb"
+    with subprocess.Popen(command, cwd=book, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not finished.is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    stamp = finished.stat().st_mtime_ns
+
+    edit(book / "chapters" / "sums.ipynb", "cell-0", lambda _: "print(1 + 1)")
+    subprocess.run(command, cwd=book, check=True, stdout=subprocess.DEVNULL)
+    assert finished.stat().st_mtime_ns == stamp
+    assert (book / "_build" / "html" / "chapters" / "sums.html").is_file()

@@ -1,0 +1,229 @@
+"""The pipeline's parts, each by itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from harmonic_lib.book import repository
+from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.check import check_pages
+from harmonic_lib.book.outcomes import Outcome, chapter_key, library_digest
+from harmonic_lib.book.render import claim_folder, rendered_copy, write_sources
+from harmonic_lib.book.run_times import read_times, spoken, update
+from harmonic_lib.book.statistics import statistics_page
+
+REPOSITORY = Path(__file__).parents[1]
+GOOD = """<html><body><main><h1 id="top">A page</h1><a href="#top">up</a>
+<figure><img src="a.png" alt="a line that rises"></figure></main></body></html>"""
+
+
+def outcome(name: str, *outputs: nbformat.NotebookNode, seconds: float = 1.0) -> Outcome:
+    """An executed chapter of one cell."""
+    cell = new_code_cell("1", id="only", outputs=list(outputs), execution_count=1)
+    cell.metadata["papermill"] = {"duration": 0.5}
+    notebook = new_notebook(cells=[cell])
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.metadata["harmonic_run"] = {
+        "seconds": seconds,
+        "profile": "quick",
+        "finished": "2026-01-02T03:04:05+00:00",
+        "device": "CPU, 2 threads",
+        "versions": {"torch": "2"},
+    }
+    return Outcome(Chapter(name, Path(f"{name}.ipynb")), notebook)
+
+
+def checked(tmp_path: Path, html: str, *outputs: nbformat.NotebookNode) -> list[str]:
+    """What the checks say of a page."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "a.html").write_text(html)
+    ran = outcome("a", *outputs)
+    return check_pages(tmp_path, [ran.chapter], {"a": ran})
+
+
+def test_a_good_page_passes(tmp_path: Path) -> None:
+    figure = new_output("display_data", data={"image/png": "..."})
+    assert checked(tmp_path, GOOD, figure) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("A page", "Traceback (most recent call last): ...", "shows a traceback"),
+        ('alt="a line that rises"', "", "has no alt text"),
+        ("a line that rises", "../_images/a.png", "has no alt text"),
+        ('href="#top"', 'href="#nowhere"', "the page has no such place"),
+        ('href="#top"', 'href="b.html"', "leads nowhere"),
+        ('href="#top"', 'href="../../outside.html"', "leads nowhere"),
+        ("<main>", '<script src="https://cdn.example/x.js"></script><main>', "fetches https://cdn"),
+        ("<main>", '<script src="//cdn.example/x.js"></script><main>', "fetches //cdn"),
+        ("<main>", '<link rel="stylesheet" href="https://x.example/"><main>', "<link> fetches"),
+        (re.search("<figure>.*</figure>", GOOD).group(), "", "shows 0 of the chapter's 1 figures"),
+    ],
+)
+def test_a_bad_page_is_found(tmp_path: Path, old: str, new: str, said: str) -> None:
+    figure = new_output("display_data", data={"image/png": "..."})
+    (problem,) = checked(tmp_path, GOOD.replace(old, new), figure)
+    assert said in problem
+
+
+def test_links_elsewhere_and_relations_are_left_alone(tmp_path: Path) -> None:
+    head = '<link rel="canonical" href="https://x.example/"><a href="https://x.example/">x</a>'
+    assert checked(tmp_path, GOOD.replace("<main>", f"{head}<main>")) == []
+
+
+def test_a_page_that_was_not_built_is_found(tmp_path: Path) -> None:
+    ran = outcome("a")
+    assert check_pages(tmp_path, [ran.chapter], {"a": ran}) == ["a: no page was built"]
+
+
+def test_the_key_depends_on_code_parameters_library_and_data_but_not_on_prose() -> None:
+    notebook = outcome("a").notebook
+    base = chapter_key(notebook, "quick", "library", {"data": "1"})
+    assert chapter_key(notebook, "full", "library", {"data": "1"}) != base
+    assert chapter_key(notebook, "quick", "other", {"data": "1"}) != base
+    assert chapter_key(notebook, "quick", "library", {"data": "2"}) != base
+    notebook.cells.append(nbformat.v4.new_markdown_cell("words"))
+    assert chapter_key(notebook, "quick", "library", {"data": "1"}) == base
+    notebook.cells[0].source = "2"
+    assert chapter_key(notebook, "quick", "library", {"data": "1"}) != base
+
+
+def test_the_library_digest_sees_the_library_and_not_the_pipeline(tmp_path: Path) -> None:
+    package = tmp_path / "lib"
+    (package / "book").mkdir(parents=True)
+    (package / "head.py").write_text("1")
+    (package / "cli.py").write_text("1")
+    (package / "book" / "render.py").write_text("1")
+    before = library_digest(package)
+    (package / "cli.py").write_text("2")
+    (package / "book" / "render.py").write_text("2")
+    assert library_digest(package) == before
+    (package / "head.py").write_text("2")
+    assert library_digest(package) != before
+
+
+def test_no_chapter_uses_the_parts_that_the_digest_leaves_out() -> None:
+    for path in REPOSITORY.glob("chapters/**/*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert "harmonic_lib.book" not in text
+        assert "harmonic_lib.cli" not in text
+
+
+def test_outputs_follow_their_cell_when_others_move() -> None:
+    ran = outcome("a", new_output("stream", name="stdout", text="out"))
+    source = new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("new", id="new"), new_code_cell("1", id="only")]
+    )
+    page = rendered_copy(source, ran.notebook)
+    assert page.cells[1].outputs[0].text == "out"
+
+
+def test_sources_are_laid_out_and_stale_ones_removed(tmp_path: Path) -> None:
+    root, target = tmp_path / "root", tmp_path / "target"
+    (root / "chapters").mkdir(parents=True)
+    page = root / "chapters" / "words.md"
+    page.write_text("words")
+    (root / "_toc.yml").write_text("root: chapters/words")
+    target.mkdir()
+    (target / "stale.md").write_text("gone")
+    chapter = Chapter("words", page)
+    write_sources(root, target, [chapter], {}, {})
+    assert sorted(p.name for p in target.rglob("*") if p.is_file()) == ["_toc.yml", "words.md"]
+    write_sources(root, target, [chapter], {}, {"words": "other words"})
+    assert (target / "chapters" / "words.md").read_text() == "other words"
+
+
+def test_the_statistics_tell_time_slowest_cell_and_what_was_kept() -> None:
+    page = statistics_page(
+        "# Title\n<!-- run statistics -->\n", [outcome("a", seconds=2), outcome("b")], {"b"}
+    )
+    assert "| {doc}`/chapters/a` | quick | 2.0 | 1 of 1: 0.5 s |" in page
+    assert page.count("| kept |") == page.count("| ran |") == 1
+    assert "**3.0**" in page
+    with pytest.raises(ValueError, match="has no line"):
+        statistics_page("# Title\n", [outcome("a")], set())
+
+
+def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="choose an empty folder"):
+        claim_folder(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(1, "1 s"), (59, "59 s"), (60, "1 min 0 s"), (135, "2 min 15 s")]
+)
+def test_times_are_spoken(seconds: int, said: str) -> None:
+    assert spoken(seconds) == said
+
+
+def test_measured_times_reach_the_table_and_the_chapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "run_times.csv"
+    table.write_text("chapter,profile,seconds,device,date\na,full,700,GPU,2026-01-01\n")
+    monkeypatch.setattr("harmonic_lib.book.run_times.table", lambda: table)
+    (tmp_path / "_toc.yml").write_text("root: chapters/a")
+    words = nbformat.v4.new_markdown_cell("# A\n\n**Run time**, measured: not yet.\n\nMore.")
+    (tmp_path / "chapters").mkdir()
+    nbformat.write(new_notebook(cells=[words]), tmp_path / "chapters" / "a.ipynb")
+    kept = tmp_path / "_build" / "outcomes" / "quick"
+    kept.mkdir(parents=True)
+    nbformat.write(outcome("a", seconds=75).notebook, kept / "a.ipynb")
+
+    update(tmp_path)
+    assert {key: row.seconds for key, row in read_times(table).items()} == {
+        ("a", "full"): 700,
+        ("a", "quick"): 75,
+    }
+    told = nbformat.read(tmp_path / "chapters" / "a.ipynb", as_version=4).cells[0].source
+    line = "1 min 15 s at `quick` (CPU, 2 threads); 11 min 40 s at `full` (GPU)."
+    assert told == f"# A\n\n**Run time**, measured: {line}\n\nMore."
+
+
+def test_every_file_agrees_with_the_one_address() -> None:
+    url = repository.address(REPOSITORY)
+    slug, site = repository.names(url)
+    texts = {
+        place: (REPOSITORY / place).read_text(encoding="utf-8")
+        for place in ("README.md", "_config.yml", "CITATION.cff")
+    }
+    assert f"pip install git+{url}" in texts["README.md"]
+    assert f"url: {url}\n" in texts["_config.yml"]
+    assert re.search(rf'^repository-code: "?{re.escape(url)}"?$', texts["CITATION.cff"], re.M)
+    assert site in texts["CITATION.cff"]
+    colab = "https://colab.research.google.com/github"
+    for path in REPOSITORY.glob("chapters/**/*.ipynb"):
+        place = path.relative_to(REPOSITORY).as_posix()
+        opening, setup, *_ = nbformat.read(path, as_version=4).cells
+        assert f"({colab}/{slug}/blob/main/{place})" in opening.source
+        assert f"git+{url}" in setup.source
+
+
+def test_one_command_moves_the_project_everywhere(tmp_path: Path) -> None:
+    for path in repository.files(REPOSITORY):
+        place = tmp_path / path.relative_to(REPOSITORY)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    old, _ = repository.names(repository.address(tmp_path))
+    repository.move(tmp_path, "https://github.com/Me/my-fork.git")
+    assert repository.address(tmp_path) == "https://github.com/Me/my-fork"
+    for path in repository.files(tmp_path):
+        assert old not in path.read_text(encoding="utf-8"), path
+    assert "https://me.github.io/my-fork" in (tmp_path / "CITATION.cff").read_text()
+
+
+@pytest.mark.parametrize(
+    "url", ["github.com/a/b", "https://example.org/a/b", "https://github.com/a"]
+)
+def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValueError, match="expected https://github"):
+        repository.names(url)

@@ -1,0 +1,121 @@
+"""What every chapter must have, and that every chapter runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from harmonic_lib.book import make
+from harmonic_lib.book.run_times import read_times, run_time_line, table
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
+IDS = [path.stem for path in CHAPTERS]
+PARAMETERS = 'profile = "quick"  # "smoke", "quick" or "full"\nseed = 0'
+
+
+@pytest.fixture(params=CHAPTERS, ids=IDS)
+def chapter(request: pytest.FixtureRequest) -> Path:
+    """Each chapter's path."""
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture
+def notebook(chapter: Path) -> nbformat.NotebookNode:
+    """Each chapter's notebook."""
+    return nbformat.read(chapter, as_version=4)
+
+
+def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """A notebook's code cells."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose(notebook: nbformat.NotebookNode) -> str:
+    """A notebook's Markdown."""
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_no_outputs_are_committed(notebook: nbformat.NotebookNode) -> None:
+    assert not any(cell.outputs or cell.execution_count for cell in code(notebook))
+
+
+def test_the_format_is_valid_and_cells_have_names(notebook: nbformat.NotebookNode) -> None:
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert len(set(ids)) == len(ids)
+
+
+def test_it_opens_with_what_a_reader_needs(chapter: Path, notebook: nbformat.NotebookNode) -> None:
+    opening = notebook.cells[0].source
+    assert opening.startswith("# ")
+    assert "**After this chapter you can**" in opening
+    assert "**You need**" in opening
+    assert "[![Open in Colab](" in opening
+    times = read_times(table())
+    name = chapter.relative_to(ROOT / "chapters").with_suffix("").as_posix()
+    told = [times[name, profile] for profile in ("quick", "full") if (name, profile) in times]
+    assert told
+    assert run_time_line(told) in opening
+
+
+def test_the_set_up_and_the_parameters_are_the_same_everywhere(
+    notebook: nbformat.NotebookNode,
+) -> None:
+    first = nbformat.read(CHAPTERS[0], as_version=4)
+    assert notebook.cells[1].source == first.cells[1].source
+    (parameters,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
+    assert parameters.source == PARAMETERS
+
+
+def test_the_set_up_leaves_torch_and_numpy_alone(notebook: nbformat.NotebookNode) -> None:
+    install = notebook.cells[1].source
+    assert 'if "COLAB_RELEASE_TAG" in os.environ:' in install
+    assert "--no-deps" in install
+
+
+def test_figures_have_alt_text_a_caption_and_a_sentence_on_what_to_see(
+    notebook: nbformat.NotebookNode,
+) -> None:
+    drawing = [cell for cell in code(notebook) if cell.source.strip().endswith(");")]
+    assert drawing
+    for cell in drawing:
+        about = cell.metadata["mystnb"]
+        assert len(about["image"]["alt"]) > 40
+        assert about["figure"]["caption"].endswith(".")
+        assert f"{{numref}}`{about['figure']['name']}`" in prose(notebook)
+    assert prose(notebook).count("What to see in") == len(drawing)
+
+
+def test_cells_are_short(notebook: nbformat.NotebookNode) -> None:
+    assert max(len(cell.source.splitlines()) for cell in code(notebook)) <= 25
+
+
+def test_glued_numbers_are_all_used(notebook: nbformat.NotebookNode) -> None:
+    assert ("{glue:text}" in prose(notebook)) == any("glue(" in c.source for c in code(notebook))
+
+
+def test_the_whole_book_builds_at_smoke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in listed:
+        if name.startswith(("_", "chapters", "references")) and (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert make(profile="smoke") == 0, capsys.readouterr().out
+    html = tmp_path / "_build" / "html" / "chapters"
+    assert "committed sample" in (html / "vision" / "pixel_classifiers.html").read_text()
