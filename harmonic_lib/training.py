@@ -37,9 +37,9 @@ def fit(
         (epochs, S): each member's mean training loss in each epoch.
 
     Raises:
-        ValueError: not as many seeds as models.
+        ValueError: no models, or not as many seeds as models.
     """
-    if len(models) != len(seeds):
+    if not models or len(models) != len(seeds):
         raise ValueError(f"expected one seed a model, got {len(models)} models, {len(seeds)} seeds")
     template = models[0]
     params, buffers = stack_module_state(list(models))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from harmonic_lib import records
+from harmonic_lib import device, records
 from harmonic_lib.paths import data_dir
 from harmonic_lib.records import Record
 
@@ -193,8 +193,13 @@ def test_provenance_describes_machine_and_code(record: Record) -> None:
     assert datetime.fromisoformat(where["created"]).utcoffset() is not None
 
 
-@pytest.mark.parametrize(("available", "name"), [(True, "a GPU"), (False, "CPU, 1 threads")])
-def test_the_device_is_named(monkeypatch: pytest.MonkeyPatch, available: bool, name: str) -> None:
+@pytest.mark.parametrize(
+    ("available", "kind", "name"), [(True, "cuda", "a GPU"), (False, "cpu", "CPU, 1 threads")]
+)
+def test_the_device_is_the_accelerator_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, available: bool, kind: str, name: str
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    assert records.device_name() == name
+    assert device.default_device().type == kind
+    assert device.device_name() == name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from harmonic_lib.book.outcomes import Outcome, write_whole
 #: what a page is made from besides the chapters themselves
 COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
 MARKER = ".harmonic-book"
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
@@ -100,18 +103,18 @@ def jupyter_book(source: Path, staging: Path) -> Path:
 
     Raises:
         ValueError: Jupyter Book failed or warned; the message has its first lines.
+        OSError: the disk is full.
     """
     shutil.rmtree(staging, ignore_errors=True)  # else pages that are no more would stay
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(staging)]
-    done = subprocess.run(
-        [*command, "-n", "-W", "--keep-going"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"NO_COLOR": "1"},
-    )
+    done = subprocess.run([*command, "-n", "-W", "--keep-going"], capture_output=True, text=True)
     if done.returncode != 0:
-        raise ValueError("Jupyter Book stopped:\n" + complaints(done.stdout + done.stderr))
+        log = COLOUR.sub("", done.stdout + done.stderr)
+        full = os.strerror(errno.ENOSPC)
+        if full in log:
+            raise OSError(errno.ENOSPC, full, str(staging))
+        raise ValueError("Jupyter Book stopped:\n" + complaints(log))
     return staging / "_build" / "html"
 
 
@@ -132,7 +135,7 @@ def claim_folder(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()) and not (target / MARKER).exists():
         raise ValueError(f"{target} holds files that are not a book's: choose an empty folder")
-    (target / MARKER).write_text("made by `harmonic book`; replaced as a whole by its next run\n")
+    write_whole(target / MARKER, "made by `harmonic book`; replaced as a whole by its next run\n")
 
 
 def publish(html: Path, target: Path) -> None:

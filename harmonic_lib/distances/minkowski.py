@@ -25,8 +25,8 @@ class Euclidean(Distance):
 
     Computed from the differences themselves, never by expanding the square, so a
     small distance between long vectors keeps its digits. At x = w the gradient is
-    taken to be 0. In float32, differences below 1e-19 of the largest entry of all of
-    ``x`` and ``w`` count as 0.
+    taken to be 0. In float32, a distance below 1e-19 of the largest entry of all of
+    ``x`` and ``w`` loses its digits, and may count as 0.
 
     Memory: holds (..., K). Source: Baek et al. 2025, section 2 (the harmonic
     logit); their released code uses the square of it.

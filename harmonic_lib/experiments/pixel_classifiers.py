@@ -93,7 +93,9 @@ def sweep(profile: str) -> list[Config]:
     base = config("euclidean", profile)
     if profile != "full":
         epochs = 2 if profile == "smoke" else 40
-        base = replace(base, dataset="digits", complete=True, epochs=epochs, lr=3e-3)
+        base = replace(
+            base, dataset="digits", complete=True, epochs=epochs, batch_size=128, lr=5e-3
+        )
     return [replace(base, exponent=n) for n in EXPONENTS[profile]]
 
 
