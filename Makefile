@@ -9,7 +9,7 @@ book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest --cov -n auto $(ARGS)
 
 # The house rules: style, then types.
 lint: .venv/ready

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -227,3 +229,12 @@ def test_one_command_moves_the_project_everywhere(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="expected https://github"):
         repository.names(url)
+
+
+def test_the_command_says_what_it_wants(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harmonic_lib.book.repository"]
+    for words in ([], ["not-an-address"]):
+        done = subprocess.run([*command, *words], cwd=REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "https://github.com/OWNER/NAME" in done.stderr
+        assert "Traceback" not in done.stderr
