@@ -15,6 +15,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         return int(options.do(options))
+    except ModuleNotFoundError as error:
+        print(
+            f"harmonic {options.command}: {error}; install the extras: "
+            'pip install "harmonic-lib[book]"',
+            file=sys.stderr,
+        )
+        return 1
     except (OSError, ValueError) as error:
         print(f"harmonic {options.command}: {error}", file=sys.stderr)
         return 1
@@ -41,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("experiment", help="its name, such as pixel_classifiers")
     run.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
     run.add_argument("--root", type=Path, metavar="DIR", help="where the complete data sets are")
-    run.add_argument("--results", type=Path, metavar="DIR", help="default: data/results")
+    run.add_argument(
+        "--results", type=Path, metavar="DIR", help="where records go (at full: data/results)"
+    )
     run.set_defaults(do=run_experiment)
     return top
 
@@ -65,6 +74,8 @@ def run_experiment(options: argparse.Namespace) -> int:
     from harmonic_lib.paths import data_dir
 
     run = experiments.by_name(options.experiment)
+    if options.results is None and options.profile != "full":
+        raise ValueError("data/results holds full runs alone: give another folder with --results")
     path = (options.results or data_dir() / "results") / f"{options.experiment}.jsonl"
     done = {(r.config_hash, r.seed) for r in records.read(path)} if path.exists() else set()
     for record in run(options.profile, options.root, done):

@@ -48,25 +48,29 @@ class Trajectory(Protocol):
 def style() -> None:
     """Set the book's look; call it once, before the first figure of a chapter."""
     plt.style.use(
-        {
-            "figure.facecolor": "none",
-            "axes.facecolor": "none",
-            "savefig.facecolor": "none",
-            "figure.dpi": 150,
-            "figure.constrained_layout.use": True,
-            "font.size": 10.5,
-            "axes.titlesize": 10.5,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "legend.frameon": False,
-            "axes.prop_cycle": cycler(color=COLOURS),
-        }
-        | dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
-        )
-        | {"grid.color": INK, "axes.titlecolor": INK}
+        [
+            "default",
+            {
+                "figure.facecolor": "none",
+                "axes.facecolor": "none",
+                "savefig.facecolor": "none",
+                "figure.dpi": 150,
+                "figure.constrained_layout.use": True,
+                "font.size": 10.5,
+                "axes.titlesize": 10.5,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "grid.alpha": 0.25,
+                "legend.frameon": False,
+                "axes.prop_cycle": cycler(color=COLOURS),
+            }
+            | dict.fromkeys(
+                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"),
+                INK,
+            )
+            | {"grid.color": INK, "axes.titlecolor": INK},
+        ]
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import functools
 import hashlib
 import json
@@ -95,13 +96,23 @@ def commit() -> str:
 
 
 def append(path: Path, record: Record) -> None:
-    """Add a record to a file of them; it is on the disk when this returns."""
+    """Add a record to a file of them; it is on the disk when this returns.
+
+    Raises:
+        OSError: it could not be written; the file is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps({**dataclasses.asdict(record), "config_hash": record.config_hash}))
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+    row = {**dataclasses.asdict(record), "config_hash": record.config_hash}
+    line = (json.dumps(row) + "\n").encode()
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            if file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read(path: Path) -> list[Record]:

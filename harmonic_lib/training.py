@@ -48,7 +48,7 @@ def fit(
     def member_loss(p: dict[str, Tensor], b: dict[str, Tensor], xs: Tensor, ys: Tensor) -> Tensor:
         return F.cross_entropy(functional_call(template, (p, b), (xs,)), ys)
 
-    losses = vmap(member_loss, randomness="different")
+    losses = vmap(member_loss)
     history = torch.zeros(epochs, len(models), device=x.device)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     for epoch in range(epochs):
@@ -58,8 +58,10 @@ def fit(
             loss.sum().backward()
             optimiser.step()
             history[epoch] += loss.detach() * rows.shape[1] / len(y)
-    for s, model in enumerate(models):
-        model.load_state_dict({name: p[s] for name, p in (params | buffers).items()})
+    with torch.no_grad():
+        for s, model in enumerate(models):
+            for name, own in [*model.named_parameters(), *model.named_buffers()]:
+                own.copy_((params | buffers)[name][s])
     return history.cpu()
 
 

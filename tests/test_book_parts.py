@@ -13,16 +13,29 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from harmonic_lib.book import repository
-from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.chapters import Chapter, select
 from harmonic_lib.book.check import check_pages
-from harmonic_lib.book.outcomes import Outcome, chapter_key, library_digest
-from harmonic_lib.book.render import claim_folder, rendered_copy, write_sources
+from harmonic_lib.book.outcomes import (
+    Outcome,
+    chapter_key,
+    data_digests,
+    library_digest,
+    read_notebook,
+)
+from harmonic_lib.book.render import (
+    MARKER,
+    claim_folder,
+    publish,
+    rendered_copy,
+    write_sources,
+)
 from harmonic_lib.book.run_times import read_times, spoken, update
 from harmonic_lib.book.statistics import statistics_page
 
 REPOSITORY = Path(__file__).parents[1]
 GOOD = """<html><body><main><h1 id="top">A page</h1><a href="#top">up</a>
-<figure><img src="a.png" alt="a line that rises"></figure></main></body></html>"""
+<div class="cell"><div class="cell_output"><img src="a.png" alt="a line that rises"></div></div>
+</main></body></html>"""
 
 
 def outcome(name: str, *outputs: nbformat.NotebookNode, seconds: float = 1.0) -> Outcome:
@@ -66,13 +79,19 @@ def test_a_good_page_passes(tmp_path: Path) -> None:
         ("<main>", '<script src="https://cdn.example/x.js"></script><main>', "fetches https://cdn"),
         ("<main>", '<script src="//cdn.example/x.js"></script><main>', "fetches //cdn"),
         ("<main>", '<link rel="stylesheet" href="https://x.example/"><main>', "<link> fetches"),
-        (re.search("<figure>.*</figure>", GOOD).group(), "", "shows 0 of the chapter's 1 figures"),
+        (re.search("<img.*?>", GOOD).group(), "", "shows 0 of the chapter's 1 figures"),
     ],
 )
 def test_a_bad_page_is_found(tmp_path: Path, old: str, new: str, said: str) -> None:
     figure = new_output("display_data", data={"image/png": "..."})
-    (problem,) = checked(tmp_path, GOOD.replace(old, new), figure)
+    problem, *_ = checked(tmp_path, GOOD.replace(old, new), figure)
     assert said in problem
+
+
+def test_an_output_that_is_not_on_the_page_is_found(tmp_path: Path) -> None:
+    text = new_output("stream", name="stdout", text="42")
+    (problem,) = checked(tmp_path, GOOD.replace("cell_output", "gone"), text)
+    assert problem == "a: shows the outputs of 0 of the chapter's 1 cells that have any"
 
 
 def test_links_elsewhere_and_relations_are_left_alone(tmp_path: Path) -> None:
@@ -118,7 +137,7 @@ def test_no_chapter_uses_the_parts_that_the_digest_leaves_out() -> None:
         assert "harmonic_lib.cli" not in text
 
 
-def test_outputs_follow_their_cell_when_others_move() -> None:
+def test_outputs_stay_with_their_cells_when_prose_changes() -> None:
     ran = outcome("a", new_output("stream", name="stdout", text="out"))
     source = new_notebook(
         cells=[nbformat.v4.new_markdown_cell("new", id="new"), new_code_cell("1", id="only")]
@@ -155,9 +174,58 @@ def test_the_statistics_tell_time_slowest_cell_and_what_was_kept() -> None:
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ValueError, match="choose an empty folder"):
-        claim_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"thesis\.tex, not a book's: choose an empty folder"):
+        claim_folder(tmp_path, tmp_path.parent / "book" / "_build")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_only_what_a_book_put_into_a_folder_is_replaced(tmp_path: Path) -> None:
+    html, target = tmp_path / "html", tmp_path / "target"
+    html.mkdir()
+    for page in ("old.html", "new.html"):
+        (html / "index.html").write_text(page)
+        (html / page).write_text(page)
+        claim_folder(target, tmp_path / "_build")
+        publish(html, target)
+        (html / page).unlink()
+    assert sorted(path.name for path in target.iterdir()) == [MARKER, "index.html", "new.html"]
+    (target / "CNAME").write_text("book.example.org")
+    with pytest.raises(ValueError, match="CNAME"):
+        claim_folder(target, tmp_path / "_build")
+
+
+@pytest.mark.parametrize("place", ["_build", "_build/outcomes", "."])
+def test_the_pages_never_replace_what_was_computed(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ValueError, match="outcomes are kept"):
+        claim_folder(tmp_path / place, tmp_path / "_build")
+
+
+def test_a_short_name_that_two_chapters_have_is_refused() -> None:
+    chapters = [Chapter(name, Path(f"{name}.md")) for name in ("a/scale", "b/scale", "b/other")]
+    assert select(chapters, ["other", "a/scale"]) == [chapters[0], chapters[2]]
+    with pytest.raises(ValueError, match="could be any of a/scale, b/scale"):
+        select(chapters, ["scale"])
+
+
+def test_changed_data_change_the_digests(tmp_path: Path) -> None:
+    notebook = outcome("a").notebook
+    notebook.metadata["harmonic"] = {"data": ["folder", "file"]}
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inner").write_text("1")
+    (tmp_path / "file").write_text("1")
+    before = data_digests(notebook, tmp_path, "a")
+    (tmp_path / "folder" / "inner").rename(tmp_path / "folder" / "renamed")
+    after = data_digests(notebook, tmp_path, "a")
+    assert before["file"] == after["file"]
+    assert before["folder"] != after["folder"]
+    (tmp_path / "file").write_text("2")
+    assert data_digests(notebook, tmp_path, "a")["file"] != after["file"]
+
+
+def test_a_file_that_is_no_notebook_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match=r"a\.ipynb is not a notebook"):
+        read_notebook(tmp_path / "a.ipynb")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from harmonic_lib.book import make
+from harmonic_lib.book.render import COMMON, files_below
 from harmonic_lib.book.run_times import read_times, run_time_line, table
 
 ROOT = Path(__file__).parents[1]
@@ -104,18 +104,11 @@ def test_glued_numbers_are_all_used(notebook: nbformat.NotebookNode) -> None:
 def test_the_whole_book_builds_at_smoke(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in listed:
-        if name.startswith(("_", "chapters", "references")) and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+    for path in [p for name in (*COMMON, "chapters") for p in files_below(ROOT / name)]:
+        place = tmp_path / path.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
     monkeypatch.chdir(tmp_path)
     assert make(profile="smoke") == 0, capsys.readouterr().out
     html = tmp_path / "_build" / "html" / "chapters"
-    assert "committed sample" in (html / "vision" / "pixel_classifiers.html").read_text()
+    assert "committed sample" in (html / "vision" / "pixel_classifiers.html").read_text("utf-8")

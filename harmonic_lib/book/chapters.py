@@ -63,14 +63,16 @@ def select(chapters: Sequence[Chapter], names: Sequence[str] | None) -> list[Cha
     """The chapters of these names (with or without their folder); None for all.
 
     Raises:
-        ValueError: no chapter has such a name; the message gives the nearest.
+        ValueError: no chapter has such a name (the message gives the nearest), or several.
     """
     if names is None:
         return list(chapters)
-    by_name = {chapter.name.rsplit("/")[-1]: chapter for chapter in chapters}
-    by_name |= {chapter.name: chapter for chapter in chapters}
+    chosen = set()
     for name in names:
-        if name not in by_name:
+        meant = [c.name for c in chapters if name in (c.name, c.name.rsplit("/")[-1])]
+        if not meant:
             raise ValueError(unknown_name("chapter", name, [c.name for c in chapters]))
-    chosen = {by_name[name].name for name in names}
+        if len(meant) > 1 and name not in meant:
+            raise ValueError(f"chapter {name!r} could be any of {', '.join(meant)}")
+        chosen.add(name if name in meant else meant[0])
     return [chapter for chapter in chapters if chapter.name in chosen]

@@ -23,6 +23,7 @@ def check_pages(
     html: Path, chapters: Sequence[Chapter], outcomes: Mapping[str, Outcome]
 ) -> list[str]:
     """Everything that is wrong with the pages of the table of contents, a line each."""
+    parse.cache_clear()
     wrong = []
     for chapter in chapters:
         page = html / "chapters" / f"{chapter.name}.html"
@@ -93,13 +94,21 @@ def has_id(page: Path, fragment: str) -> bool:
 
 
 def missing_outputs(soup: BeautifulSoup, outcome: Outcome) -> Iterator[str]:
-    """Figures of the outcome that are not on the page."""
-    made = sum(
-        "image/png" in output.get("data", {})
+    """Figures and other outputs of the outcome that are not on the page."""
+    shown = [
+        cell
         for cell in outcome.notebook.cells
         if cell.cell_type == "code"
-        for output in cell.outputs
+        and not any(tag.startswith("remove-") for tag in cell.metadata.get("tags", []))
+    ]
+    kinds = [output.get("data", {}) for cell in shown for output in cell.outputs]
+    made = sum("image/png" in kind for kind in kinds)
+    figures = len(soup.select("main .cell img"))
+    if figures < made:
+        yield f"shows {figures} of the chapter's {made} figures"
+    speaking, heard = (
+        sum(bool(cell.outputs) for cell in shown),
+        len(soup.select("main .cell_output")),
     )
-    shown = len(soup.select("main .cell_output img, main figure img"))
-    if shown < made:
-        yield f"shows {shown} of the chapter's {made} figures"
+    if heard < speaking:
+        yield f"shows the outputs of {heard} of the chapter's {speaking} cells that have any"

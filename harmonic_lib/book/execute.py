@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import nbformat
 import papermill
+import torch
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -23,11 +23,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harmonic_lib.book.chapters import Chapter
-from harmonic_lib.book.outcomes import Outcome, outcome_path, write_whole
+from harmonic_lib.book.outcomes import Outcome, first_line, outcome_path, versions, write_whole
 from harmonic_lib.device import device_name
 
 ENGINE = "harmonic"
-PACKAGES = ("harmonic-lib", "torch", "numpy", "matplotlib", "papermill", "jupyter-book")
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,13 @@ def run_all(
                     outcome = future.result()
                 except ChapterError as error:
                     failures.append(str(error))
-                    console.print(f"  {name}: [red]failed[/]")
+                    console.print(f"  {name}: failed", style="red")
                 else:
                     outcomes.append(outcome)
                     console.print(f"  {name}: done in {outcome.facts['seconds']:.1f} s")
         except KeyboardInterrupt:
             console.print("interrupted; the chapters that were done are kept")
+            progress.stop()
             os._exit(130)  # the running kernels end by themselves when this process does
     return outcomes, failures
 
@@ -132,16 +132,18 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
             language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
+            extra_arguments=["--log-level=50"],  # a kernel's remarks are not the chapter's
             resources={"metadata": {"path": str(job.chapter.path.parent)}},
             on_cell=on_cell,
         )
+        notebook.metadata["papermill"]["input_path"] = job.chapter.path.name
         notebook.metadata["harmonic_run"] = {
             "key": job.key,
             "profile": job.profile,
             "seconds": round(time.perf_counter() - begun, 2),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "device": device_name(),
-            "versions": versions(),
+            "versions": {"python": platform.python_version()} | versions(),
         }
         write_whole(outcome_path(build, job.chapter, job.profile), nbformat.writes(notebook))
         running.unlink()
@@ -162,26 +164,20 @@ def code_cell_number(notebook: NotebookNode, source: str) -> int | str:
     return code.index(source) + 1 if source in code else "?"
 
 
-def first_line(source: str) -> str:
-    """The first line of a cell that is not blank, at most 60 characters of it."""
-    return next((line for line in source.splitlines() if line.strip()), "")[:60]
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that an outcome depends on most."""
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in PACKAGES
-    }
-
-
 @contextlib.contextmanager
 def threads_a_chapter(workers: int) -> Iterator[None]:
-    """Share the cores out: each kernel started inside may use its part of them."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = before or str(max(1, cores() // workers))
+    """Share the cores out: each kernel started inside may use its part of them.
+
+    So does torch here, so that what it says of this device is true of the kernels'.
+    """
+    before, threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()
+    share = int(before or max(1, cores() // workers))
+    os.environ["OMP_NUM_THREADS"] = str(share)
+    torch.set_num_threads(share)
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         if before is None:
             del os.environ["OMP_NUM_THREADS"]
 

@@ -21,26 +21,26 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 
-_RELATIONS = set("=≤≥<>≈∝≔∈→↦,;")
-_TAG = re.compile(r"<(/?)(\w+)[^>]*?(/?)>([^<]*)")
-_LONG = 20  # visible symbols; about half of a phone's line
+RELATIONS = set("=≤≥<>≈∝≔∈→↦,;")
+TAG = re.compile(r"<(/?)(\w+)[^>]*?(/?)>([^<]*)")
+LONG = 20  # visible symbols; about half of a phone's line
 # Chromium does not grow a \bigr bracket that bears an index unless it sits in a row of its own.
-_SCRIPTED_BRACKET = re.compile(r"(<(?:msub|msup|msubsup)>)(<mo [^>]*minsize=[^>]*>[^<]*</mo>)")
+SCRIPTED_BRACKET = re.compile(r"(<(?:msub|msup|msubsup)>)(<mo [^>]*minsize=[^>]*>[^<]*</mo>)")
 
 
-def _breakable(mathml: str) -> str:
+def breakable(mathml: str) -> str:
     """Split a long inline formula after its outermost relations: a narrow screen can wrap it."""
-    if len(re.sub(r"<[^>]*>|&\w+;", "", mathml)) < _LONG or not mathml.startswith("<math>"):
+    if len(re.sub(r"<[^>]*>|&\w+;", "", mathml)) < LONG or not mathml.startswith("<math>"):
         return mathml
     inner = mathml.removeprefix("<math>").removesuffix("</math>")
     parts: list[str] = []
     start = depth = brackets = 0
     text = ""
-    for tag in _TAG.finditer(inner):
+    for tag in TAG.finditer(inner):
         closing, name, alone, after = tag.groups()
         if closing:
             depth -= 1
-            if name == "mo" and depth == 0 and brackets == 0 and text in _RELATIONS:
+            if name == "mo" and depth == 0 and brackets == 0 and text in RELATIONS:
                 parts.append(inner[start : tag.start(4)])
                 start = tag.start(4)
         else:
@@ -52,12 +52,12 @@ def _breakable(mathml: str) -> str:
     return "<wbr>".join(f"<math>{part}</math>" for part in parts if part)
 
 
-def _convert(self: HTML5Translator, tex: str, node: nodes.Node, display: bool) -> str:
+def convert(self: HTML5Translator, tex: str, node: nodes.Node, display: bool) -> str:
     """Return the MathML of ``tex``; on a mistake, warn at the node's place and show the source."""
     converter: LatexToMathML = self.config._mathml_converter
     try:
         mathml = converter.convert_with_local_state(tex, displaystyle=display)
-        return _SCRIPTED_BRACKET.sub(r"\1<mrow>\2</mrow>", mathml)
+        return SCRIPTED_BRACKET.sub(r"\1<mrow>\2</mrow>", mathml)
     except LatexError as error:
         logger.warning(
             "maths not understood: %s in %r", str(error), tex, location=node, type="mathml"
@@ -68,7 +68,7 @@ def _convert(self: HTML5Translator, tex: str, node: nodes.Node, display: bool) -
 def visit_math(self: HTML5Translator, node: nodes.math) -> None:
     """Write an inline formula."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(_breakable(_convert(self, node.astext(), node, False)) + "</span>")
+    self.body.append(breakable(convert(self, node.astext(), node, False)) + "</span>")
     raise nodes.SkipNode
 
 
@@ -85,11 +85,11 @@ def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
     tex = re.sub(r"\\(begin|end)\{split\}", r"\\\1{aligned}", tex)
     if r"\\" in tex and r"\begin{" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
-    self.body.append(f'<div class="math-scroll">{_convert(self, tex, node, True)}</div></div>\n')
+    self.body.append(f'<div class="math-scroll">{convert(self, tex, node, True)}</div></div>\n')
     raise nodes.SkipNode
 
 
-def _configure(app: Sphinx, config: Config) -> None:
+def configure(app: Sphinx, config: Config) -> None:
     config.html_math_renderer = "mathml"
     config._mathml_converter = LatexToMathML(
         macros=config.mathml_macros, annotation=False, fancy_error=False
@@ -100,5 +100,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the renderer and the ``mathml_macros`` option (name without backslash -> TeX)."""
     app.add_config_value("mathml_macros", {}, "env", [dict])
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
-    app.connect("config-inited", _configure)
+    app.connect("config-inited", configure)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import os
 from dataclasses import dataclass
@@ -11,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import torch
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
 
 #: the parts of the library that run chapters but take no part in them
 APART = ("book", "cli.py")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "matplotlib", "seaborn")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An executed chapter, with the facts of its run in ``notebook.metadata.harmonic``."""
+    """An executed chapter, with the facts of its run in ``notebook.metadata.harmonic_run``."""
 
     chapter: Chapter
     notebook: NotebookNode
@@ -36,14 +37,15 @@ class Outcome:
 def chapter_key(notebook: NotebookNode, profile: str, library: str, data: dict[str, str]) -> str:
     """The digest of what a chapter's outcome depends on.
 
-    Its code cells, its parameters, the library, torch's version and the data that it
-    names. Prose is left out: it is rendered from the source, whatever the key.
+    Its code cells, its parameters, the library, the versions of the packages that compute
+    and draw, and the data that it names. Prose is left out: it is rendered from the
+    source, whatever the key.
     """
     content = {
         "cells": [cell.source for cell in notebook.cells if cell.cell_type == "code"],
         "parameters": {"profile": profile},
         "library": library,
-        "torch": torch.__version__,
+        "versions": versions(),
         "data": data,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -75,6 +77,29 @@ def data_digests(notebook: NotebookNode, data: Path, chapter: str) -> dict[str, 
     return digests
 
 
+def versions() -> dict[str, str]:
+    """The installed versions of what chapters compute and draw with."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook from a file.
+
+    Raises:
+        ValueError: the file is not a notebook; the message names it.
+    """
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
+    except (ValueError, nbformat.ValidationError) as error:
+        raise ValueError(f"{path} is not a notebook: {first_line(str(error))}") from error
+    return notebook
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, at most 60 characters of it."""
+    return next((line for line in text.splitlines() if line.strip()), "")[:60]
+
+
 def tree_digest(base: Path, files: list[Path]) -> str:
     """The digest of files: of their names below ``base`` and of their content."""
     digest = hashlib.sha256()
@@ -94,7 +119,7 @@ def load_outcome(build: Path, chapter: Chapter, profile: str, key: str) -> Outco
     path = outcome_path(build, chapter, profile)
     if not path.is_file():
         return None
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_notebook(path)
     if notebook.metadata.get("harmonic_run", {}).get("key") != key:
         return None
     return Outcome(chapter, notebook)

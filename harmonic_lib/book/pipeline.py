@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import nbformat
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from harmonic_lib.book.chapters import Chapter, read_toc, select
@@ -18,6 +18,7 @@ from harmonic_lib.book.outcomes import (
     data_digests,
     library_digest,
     load_outcome,
+    read_notebook,
 )
 from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
 from harmonic_lib.book.statistics import PAGE, statistics_page
@@ -51,8 +52,6 @@ def make(
         ValueError: an unknown profile or chapter, a bad number of jobs, a build that failed.
         OSError: something cannot be read or written.
     """
-    begun = time.perf_counter()
-    console = Console(highlight=False, soft_wrap=True)
     if profile not in PROFILES:
         raise ValueError(unknown_name("profile", profile, PROFILES))
     if jobs is not None and jobs < 1:
@@ -62,29 +61,50 @@ def make(
     target = (html or build / "html").resolve()
     book = read_toc(root)
     chosen = {chapter.name for chapter in select(book, chapters)}
-    claim_folder(target)
+    claim_folder(target, build)
+    build.mkdir(exist_ok=True)
+    try:
+        with FileLock(build / ".lock", timeout=0):
+            return make_alone(root, target, book, profile, chosen, jobs or cores(), force)
+    except Timeout:
+        raise ValueError(f"another `harmonic book` is at work in {build}") from None
 
+
+def make_alone(
+    root: Path,
+    target: Path,
+    book: list[Chapter],
+    profile: str,
+    chosen: set[str],
+    jobs: int,
+    force: bool,
+) -> int:
+    """:func:`make`, with its options checked and the build folder to itself."""
+    begun = time.perf_counter()
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    build = root / "_build"
     kept, todo = plan([c for c in book if c.runs], build, profile, chosen if force else set())
     now = [job for job in todo if job.chapter.name in chosen]
     later = [job.chapter.name for job in todo if job.chapter.name not in chosen]
-    workers = min(jobs or cores(), max(1, len(now)))
+    workers = min(jobs, max(1, len(now)))
     console.print(f"{len(now)} chapters to run ({profile}), {len(kept)} kept, {workers} at a time")
     fresh, failures = run_all(now, build, workers, console) if now else ([], [])
     if failures:
         for failure in failures:
-            console.print(f"[red]failed[/] {failure}", markup=True)
+            console.print(f"failed {failure}", style="red")
         console.print("the book was not built; the other chapters' results are kept")
         return 1
     if later:
         console.print(f"not run in this profile yet: {', '.join(later)}; then the book is built")
         return 0
 
-    outcomes = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
+    found = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
+    outcomes = {chapter.name: found[chapter.name] for chapter in book if chapter.runs}
     pages = render(root, build, book, outcomes, {outcome.chapter.name for outcome in fresh})
     wrong = check_pages(pages, book, outcomes)
     if wrong:
         for line in wrong:
-            console.print(f"[red]wrong[/] {line}")
+            console.print(f"wrong {line}", style="red")
         console.print(f"the pages were not published; they are in {pages}")
         return 1
     publish(pages, target)
@@ -100,7 +120,7 @@ def plan(
     kept, todo = [], []
     library = library_digest(PACKAGE)
     for chapter in chapters:
-        notebook = nbformat.read(chapter.path, as_version=4)
+        notebook = read_notebook(chapter.path)
         data = data_digests(notebook, data_dir(), chapter.name)
         key = chapter_key(notebook, profile, library, data)
         outcome = load_outcome(build, chapter, profile, key)

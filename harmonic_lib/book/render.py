@@ -16,29 +16,30 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
-from harmonic_lib.book.outcomes import Outcome, write_whole
+from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
 
 #: what a page is made from besides the chapters themselves
 COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
-MARKER = ".harmonic-book"
+MARKER, INCOMING, OUTGOING = ".harmonic-book", ".incoming", ".outgoing"
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
     """The source's cells with the outcome's outputs, and the parameters it was run with.
 
-    Cells are matched by their ids: prose and metadata are those of the source, also
-    where they have changed since the run.
+    The key of an outcome holds the code cells, so these are the same ones in the same
+    order. Prose and metadata are those of the source, also where they have changed since.
     """
-    ran = {cell.id: cell for cell in outcome.cells if cell.cell_type == "code"}
-    injected = next((c for c in ran.values() if tagged(c, "injected-parameters")), None)
+    ran = [cell for cell in outcome.cells if cell.cell_type == "code"]
+    injected = next((cell for cell in ran if tagged(cell, "injected-parameters")), None)
+    results = iter([cell for cell in ran if cell is not injected])
     page = copy.deepcopy(source)
     page.metadata["language_info"] = outcome.metadata["language_info"]
     page.cells = []
     for cell in copy.deepcopy(source.cells):
         if cell.cell_type == "code":
-            cell.outputs = ran[cell.id].outputs
-            cell.execution_count = ran[cell.id].execution_count
+            result = next(results)
+            cell.outputs, cell.execution_count = result.outputs, result.execution_count
         page.cells.append(cell)
         if injected and tagged(cell, "parameters") and not says(cell, injected):
             page.cells.append(injected)
@@ -72,7 +73,7 @@ def write_sources(
         if chapter.name in written:
             texts[place] = written[chapter.name]
         elif chapter.runs:
-            source = nbformat.read(chapter.path, as_version=4)
+            source = read_notebook(chapter.path)
             page = rendered_copy(source, outcomes[chapter.name].notebook)
             texts[place] = nbformat.writes(page)
     files = [path for name in COMMON for path in files_below(root / name)]
@@ -125,22 +126,34 @@ def complaints(log: str, most: int = 12) -> str:
     return "\n".join((wrong or lines)[:most])
 
 
-def claim_folder(target: Path) -> None:
-    """Make sure that the pages can go to ``target``, and that nothing else is there.
+def claim_folder(target: Path, build: Path) -> None:
+    """Make sure that the pages can go to ``target``, and that nothing else would be lost.
+
+    A marker in it lists what a book put there; anything else is somebody's.
 
     Raises:
         OSError: the folder cannot be made or written to.
-        ValueError: it holds files that are not a book's.
+        ValueError: it holds what is not a book's, or is a part of the pipeline's own folder.
     """
+    if target != build / "html" and (target.is_relative_to(build) or build.is_relative_to(target)):
+        raise ValueError(f"{target}: the pages cannot go where the chapters' outcomes are kept")
     target.mkdir(parents=True, exist_ok=True)
-    if any(target.iterdir()) and not (target / MARKER).exists():
-        raise ValueError(f"{target} holds files that are not a book's: choose an empty folder")
-    write_whole(target / MARKER, "made by `harmonic book`; replaced as a whole by its next run\n")
+    ours = {MARKER, INCOMING, OUTGOING, *published(target)}
+    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
+    if foreign:
+        raise ValueError(f"{target} holds {foreign[0]}, not a book's: choose an empty folder")
+    write_whole(target / MARKER, "".join(f"{name}\n" for name in published(target)))
+
+
+def published(target: Path) -> list[str]:
+    """The names that a book has put into a folder."""
+    marker = target / MARKER
+    return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
 
 
 def publish(html: Path, target: Path) -> None:
     """Replace the pages in ``target``. Until all new ones are there, the old ones stay."""
-    incoming, outgoing = target / ".incoming", target / ".outgoing"
+    incoming, outgoing = target / INCOMING, target / OUTGOING
     for leftover in (incoming, outgoing):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
@@ -148,12 +161,14 @@ def publish(html: Path, target: Path) -> None:
     except OSError as error:
         shutil.rmtree(incoming, ignore_errors=True)
         raise OSError(f"the pages could not be copied to {target}: {reason(error)}") from error
+    old, new = published(target), sorted(entry.name for entry in incoming.iterdir())
+    write_whole(target / MARKER, "".join(f"{name}\n" for name in sorted({*old, *new})))
     outgoing.mkdir()
-    for entry in list(target.iterdir()):
-        if entry.name not in (MARKER, incoming.name, outgoing.name):
-            entry.rename(outgoing / entry.name)
-    for entry in list(incoming.iterdir()):
-        entry.rename(target / entry.name)
+    for name in old:
+        if (target / name).exists():
+            (target / name).rename(outgoing / name)
+    for name in new:
+        (incoming / name).rename(target / name)
     incoming.rmdir()
     shutil.rmtree(outgoing)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 
 from harmonic_lib.book.chapters import read_toc
-from harmonic_lib.book.outcomes import outcome_path, write_whole
+from harmonic_lib.book.outcomes import outcome_path, read_notebook, write_whole
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import data_dir
 
@@ -76,7 +76,7 @@ def update(root: Path) -> None:
         for profile in ("quick", "full"):
             path = outcome_path(root / "_build", chapter, profile)
             if path.is_file():
-                facts = nbformat.read(path, as_version=4).metadata["harmonic_run"]
+                facts = read_notebook(path).metadata["harmonic_run"]
                 times[chapter.name, profile] = RunTime(
                     chapter=chapter.name,
                     profile=profile,
@@ -91,7 +91,7 @@ def update(root: Path) -> None:
     write_whole(table(), text.getvalue())
     for chapter in chapters:
         told = [times[chapter.name, p] for p in PROFILES if (chapter.name, p) in times]
-        notebook = nbformat.read(chapter.path, as_version=4)
+        notebook = read_notebook(chapter.path)
         opening = notebook.cells[0]
         opening.source = LINE.sub(run_time_line(told), opening.source)
         write_whole(chapter.path, nbformat.writes(notebook) + "\n")

@@ -154,6 +154,7 @@ def train(
         weight_decay=config.weight_decay,
     )
     duration = (time.perf_counter() - started) / len(seeds)
+    digests = {part.split: part.digest() for part in (train_set, test_set)}
     means = class_means(x, y, len(train_set.classes))
     records = [
         Record(
@@ -166,7 +167,7 @@ def train(
                 "train_loss": float(losses[-1, s]),
                 "prototype_alignment": prototype_alignment(prototypes(head), means),
             },
-            data={part.split: part.digest() for part in (train_set, test_set)},
+            data=digests,
             duration_s=round(duration, 3),
             **where,
         )
