@@ -6,12 +6,13 @@ import torch
 
 
 def default_device() -> torch.device:
-    """The accelerator if there is one, else the CPU."""
+    """The CUDA device if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def device_name() -> str:
-    """The accelerator's name, or the number of CPU threads that torch uses."""
+    """The CUDA device's name, or the number of CPU threads that torch uses."""
     if default_device().type == "cuda":
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

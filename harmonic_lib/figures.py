@@ -193,7 +193,7 @@ def accuracies(series: Mapping[str, Mapping[str, Interval | float]], title: str)
         height = np.arange(len(heads)) + (s - (len(series) - 1) / 2) * 0.22
         means = [100 * mean(values[head]) for head in heads]
         widths = [100 * half_width(values[head]) for head in heads]
-        mark = "o" if any(widths) else "D"
+        mark = "osv"[s] if any(widths) else "D"
         axes.errorbar(means, height, xerr=widths, fmt=mark, ms=5, capsize=3, label=name)
     axes.set(yticks=range(len(heads)), yticklabels=heads, xlabel="test accuracy (%)", title=title)
     axes.invert_yaxis()
@@ -212,28 +212,33 @@ def half_width(value: Interval | float) -> float:
 
 
 def exponent_sweep(
-    series: Mapping[str, Mapping[float, tuple[Interval, Interval]]], marks: Mapping[str, float]
+    series: Mapping[str, Mapping[float, tuple[Interval, Interval]]],
+    marks: Mapping[str, float],
+    mutual: float,
 ) -> Figure:
     """Accuracy and alignment with the class means by exponent, with 95 % intervals.
 
     marks: the value of sqrt(D) of each series, drawn as a dotted line.
+    mutual: the mean cosine of the means of two different classes, a line to compare with.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.3))
-    for colour, (name, points) in zip(COLOURS, series.items(), strict=False):
+    for colour, dashes, (name, points) in zip(COLOURS, ("o-", "s--"), series.items(), strict=False):
         exponents = list(points)
         for part, axis in enumerate(axes):
             values = [points[n][part] for n in exponents]
             scale = 100 if part == 0 else 1
             middle = [scale * v.mean for v in values]
             error = [scale * v.half_width for v in values]
-            axis.errorbar(exponents, middle, yerr=error, fmt="o-", ms=4, capsize=3, color=colour)
+            axis.errorbar(exponents, middle, yerr=error, fmt=dashes, ms=4, capsize=3, color=colour)
             axis.axvline(marks[name], color=colour, ls=":", lw=1)
-        axes[0].plot([], [], "o-", ms=4, color=colour, label=name)
+        axes[0].plot([], [], dashes, ms=4, color=colour, label=name)
     for axis, label in zip(axes, ("test accuracy (%)", "cosine with the class mean"), strict=True):
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter(PLAIN)
         axis.set(xlabel="exponent n on the distance", ylabel=label)
     axes[0].legend(loc="lower right")
+    axes[1].axhline(mutual, color=INK, lw=1)
+    axes[1].annotate("two classes' means", (1, mutual), (0, -12), "data", "offset points")
     return figure
 
 

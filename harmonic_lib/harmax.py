@@ -14,9 +14,9 @@ def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:
     Their softmax is HarMax, so ``cross_entropy(harmonic_logits(d, n), y)`` is the
     harmonic loss. The exponent is on the distance, never on its square.
 
-    A distance below :func:`floor` counts as the floor: an input that lies on a
-    prototype then gets probability 1 and a loss of exactly 0, and its gradient is 0
-    instead of infinite.
+    A distance below :func:`floor` counts as the floor. An input that lies on one
+    prototype and on no other then has, for every exponent from 1 upwards, probability 1
+    and a loss of 0 to the last digit, and a gradient of 0 there instead of infinity.
 
     Args:
         dist: distances, of any shape and floating dtype, not negative.

@@ -473,3 +473,7 @@ def test_an_unknown_option_is_refused() -> None:
 def test_a_distance_without_a_formula_says_so() -> None:
     with pytest.raises(NotImplementedError):
         base.Distance()(X, W)
+
+
+def test_no_formula_has_the_bar_that_parts_the_cells_of_a_table() -> None:
+    assert not any("|" in spec.formula for spec in hl.DISTANCES.values())

@@ -87,7 +87,7 @@ def test_the_sweep_draws_accuracy_and_alignment() -> None:
         1.0: (Interval(0.8, 0.0), Interval(0.9, 0.0)),
         2.0: (Interval(0.9, 0), Interval(0.5, 0)),
     }
-    figure = figures.exponent_sweep({"data": points}, {"data": 8.0})
+    figure = figures.exponent_sweep({"data": points}, {"data": 8.0}, mutual=0.7)
     accuracy, alignment = figure.axes
     assert accuracy.containers[0].lines[0].get_ydata() == pytest.approx([80, 90])
     assert alignment.containers[0].lines[0].get_ydata() == pytest.approx([0.9, 0.5])

@@ -14,6 +14,8 @@ import harmonic_lib as hl
 from harmonic_lib.measure import (
     class_means,
     confidence_interval,
+    mutual_cosine,
+    prediction_interval,
     prototype_alignment,
     prototypes,
 )
@@ -83,3 +85,14 @@ def test_alignment_looks_at_directions_only() -> None:
 def test_prototypes_are_the_weight_apart_from_its_graph(head: nn.Module) -> None:
     assert torch.equal(prototypes(head), head.weight)
     assert not prototypes(head).requires_grad
+
+
+def test_one_more_run_falls_into_the_prediction_interval_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(0).normal(size=(4000, 4))
+    inside = [one in prediction_interval(list(three)) for *three, one in draws]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_mutual_cosine_leaves_out_each_class_with_itself() -> None:
+    means = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    assert mutual_cosine(means) == pytest.approx((0 + 0.5**0.5 + 0.5**0.5) / 3)

@@ -194,7 +194,7 @@ def test_provenance_describes_machine_and_code(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    ("available", "kind", "name"), [(True, "cuda", "a GPU"), (False, "cpu", "CPU, 1 threads")]
+    ("available", "kind", "name"), [(True, "cuda", "a GPU"), (False, "cpu", "CPU, 1 thread")]
 )
 def test_the_device_is_the_accelerator_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, available: bool, kind: str, name: str

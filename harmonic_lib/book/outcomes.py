@@ -95,6 +95,11 @@ def read_notebook(path: Path) -> NotebookNode:
     return notebook
 
 
+def tagged(cell: NotebookNode, tag: str) -> bool:
+    """Whether a cell has this tag."""
+    return tag in cell.metadata.get("tags", [])
+
+
 def first_line(text: str) -> str:
     """The first line that is not blank, at most 60 characters of it."""
     return next((line for line in text.splitlines() if line.strip()), "")[:60]

@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
-from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
+from harmonic_lib.book.outcomes import Outcome, read_notebook, tagged, write_whole
 
 #: what a page is made from besides the chapters themselves
 COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
@@ -49,11 +49,6 @@ def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
 def says(cell: NotebookNode, injected: NotebookNode) -> bool:
     """Whether the chapter's own parameters are already those that it was run with."""
     return injected.source.strip().splitlines()[-1] in cell.source
-
-
-def tagged(cell: NotebookNode, tag: str) -> bool:
-    """Whether a cell has this tag."""
-    return tag in cell.metadata.get("tags", [])
 
 
 def write_sources(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from harmonic_lib.book.outcomes import Outcome
+from harmonic_lib.book.outcomes import Outcome, tagged
 
 PAGE = "appendices/run_statistics"
 PLACE = "<!-- run statistics -->"
@@ -39,7 +39,11 @@ def statistics_page(text: str, outcomes: Sequence[Outcome], fresh: Collection[st
 
 def slowest_cell(outcome: Outcome) -> str:
     """Which code cell took longest, and how long."""
-    code = [cell for cell in outcome.notebook.cells if cell.cell_type == "code"]
+    code = [
+        cell
+        for cell in outcome.notebook.cells
+        if cell.cell_type == "code" and not tagged(cell, "injected-parameters")
+    ]
     times = [float(cell.metadata["papermill"]["duration"] or 0) for cell in code]
     slowest = max(range(len(times)), key=times.__getitem__)
     return f"{slowest + 1} of {len(times)}: {times[slowest]:.1f} s"

@@ -40,7 +40,7 @@ class Euclidean(Distance):
 @register(
     DistanceSpec(
         name="manhattan",
-        formula=r"\sum_i |x_i - w_i|",
+        formula=r"\sum_i \lvert x_i - w_i \rvert",
         metric=True,
         homogeneity=1,
         domain="all real vectors",

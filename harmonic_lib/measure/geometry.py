@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,3 +23,9 @@ def class_means(x: Tensor, y: Tensor, num_classes: int) -> Tensor:
 def prototype_alignment(weight: Tensor, means: Tensor) -> float:
     """The mean cosine between each prototype and the mean of its class, in [-1, 1]."""
     return float(F.cosine_similarity(weight, means, dim=1).mean())
+
+
+def mutual_cosine(means: Tensor) -> float:
+    """The mean cosine between the means of two different classes; what alignment starts from."""
+    unit = F.normalize(means, dim=1)
+    return float((unit @ unit.T)[~torch.eye(len(means), dtype=torch.bool)].mean())

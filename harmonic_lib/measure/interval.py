@@ -39,12 +39,23 @@ def confidence_interval(values: Sequence[float], level: float = 0.95) -> Interva
     Raises:
         ValueError: fewer than two values; one run says nothing about its spread.
     """
+    return student(values, level, math.sqrt(1 / len(values)) if values else 0.0)
+
+
+def prediction_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    r"""Where one more run would fall, :math:`\bar v \pm t_{S-1} \, s \sqrt{1 + 1/S}`.
+
+    The interval to hold a single reported run against: a run scatters more widely than
+    a mean. Assumptions and errors are those of :func:`confidence_interval`.
+    """
+    return student(values, level, math.sqrt(1 + 1 / len(values)) if values else 0.0)
+
+
+def student(values: Sequence[float], level: float, factor: float) -> Interval:
+    """The mean, and Student's t times the deviation times ``factor``."""
     from scipy.stats import t
 
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two values, got {len(values)}")
-    scale = statistics.stdev(values) / math.sqrt(len(values))
-    return Interval(
-        mean=statistics.fmean(values),
-        half_width=float(t.ppf((1 + level) / 2, len(values) - 1)) * scale,
-    )
+    quantile = float(t.ppf((1 + level) / 2, len(values) - 1))
+    return Interval(statistics.fmean(values), quantile * statistics.stdev(values) * factor)
