@@ -302,6 +302,7 @@ def test_complete_without_a_root_uses_the_cache_of_the_user(
 ) -> None:
     use_download(monkeypatch, never)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the same, on Windows
     write_mnist(tmp_path / ".cache" / "harmonic_lib", test=7)
     assert len(load("mnist", "test", complete=True)) == 7
 
