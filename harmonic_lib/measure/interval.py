@@ -39,7 +39,7 @@ def confidence_interval(values: Sequence[float], level: float = 0.95) -> Interva
     Raises:
         ValueError: fewer than two values; one run says nothing about its spread.
     """
-    return student(values, level, math.sqrt(1 / len(values)) if values else 0.0)
+    return student(values, level, runs=0)
 
 
 def prediction_interval(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -48,14 +48,15 @@ def prediction_interval(values: Sequence[float], level: float = 0.95) -> Interva
     The interval to hold a single reported run against: a run scatters more widely than
     a mean. Assumptions and errors are those of :func:`confidence_interval`.
     """
-    return student(values, level, math.sqrt(1 + 1 / len(values)) if values else 0.0)
+    return student(values, level, runs=1)
 
 
-def student(values: Sequence[float], level: float, factor: float) -> Interval:
-    """The mean, and Student's t times the deviation times ``factor``."""
+def student(values: Sequence[float], level: float, runs: int) -> Interval:
+    """Student's t interval for the mean (``runs`` = 0) or for one more run (``runs`` = 1)."""
     from scipy.stats import t
 
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two values, got {len(values)}")
     quantile = float(t.ppf((1 + level) / 2, len(values) - 1))
-    return Interval(statistics.fmean(values), quantile * statistics.stdev(values) * factor)
+    scale = statistics.stdev(values) * math.sqrt(runs + 1 / len(values))
+    return Interval(statistics.fmean(values), quantile * scale)
