@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 
 from harmonic_lib.distances import DISTANCES, Distance, DistanceSpec, distance
-from harmonic_lib.harmax import harmax, harmonic_logits
+from harmonic_lib.harmax import Link, harmax, harmonic_logits, link
 from harmonic_lib.head import HarmonicHead
 
 __all__ = [
@@ -18,17 +18,20 @@ __all__ = [
     "Distance",
     "DistanceSpec",
     "HarmonicHead",
+    "Link",
     "data",
     "distance",
     "experiments",
     "figures",
     "harmax",
     "harmonic_logits",
+    "link",
     "records",
+    "released",
 ]
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = {"data", "experiments", "figures", "records"}
+_ON_FIRST_USE = {"data", "experiments", "figures", "records", "released"}
 
 
 def __getattr__(name: str) -> ModuleType:

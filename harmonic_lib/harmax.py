@@ -1,11 +1,16 @@
-"""From distances to logits and probabilities: the one idea of harmonic loss."""
+"""From distances to logits and probabilities: the one idea of harmonic loss, and its kin."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from harmonic_lib.distances.base import check_number, check_options
+from harmonic_lib.names import unknown_name
 
 
 def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:
@@ -28,11 +33,8 @@ def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:
 
     Source: Baek et al. 2025, section 2, in the log domain.
     """
-    if not isinstance(dist, Tensor) or not dist.is_floating_point():
-        kind = dist.dtype if isinstance(dist, Tensor) else type(dist).__name__
-        raise TypeError(f"dist must be a floating-point tensor, got {kind}")
-    check_exponent(exponent)
-    dist = dist.to(torch.promote_types(dist.dtype, torch.float32))
+    check_number("exponent", exponent)
+    dist = as_float(dist)
     return -exponent * dist.clamp_min(floor(dist.dtype)).log()
 
 
@@ -57,9 +59,79 @@ def floor(dtype: torch.dtype) -> float:
     return info.tiny / info.eps
 
 
-def check_exponent(exponent: float) -> None:
-    """Refuse an exponent that is not a positive finite number."""
-    if isinstance(exponent, bool) or not isinstance(exponent, int | float):
-        raise ValueError(f"exponent must be a positive number, got {exponent!r}")
-    if not (exponent > 0 and math.isfinite(exponent)):
-        raise ValueError(f"exponent must be a positive finite number, got {exponent!r}")
+def as_float(dist: Tensor) -> Tensor:
+    """``dist`` in single precision at least; refuses what is not a floating-point tensor."""
+    if not isinstance(dist, Tensor) or not dist.is_floating_point():
+        kind = dist.dtype if isinstance(dist, Tensor) else type(dist).__name__
+        raise TypeError(f"dist must be a floating-point tensor, got {kind}")
+    return dist.to(torch.promote_types(dist.dtype, torch.float32))
+
+
+def isomax_logits(dist: Tensor, tau: float = 10.0) -> Tensor:
+    r""":math:`-\tau d`: exponential in the distance. IsoMax, Macêdo et al. 2021."""
+    return -tau * as_float(dist)
+
+
+def gaussian_logits(dist: Tensor, sigma: float = 1.0) -> Tensor:
+    r""":math:`-d^2 / 2 \sigma^2`: equal spheres. Prototypical networks, Snell et al. 2017."""
+    return -(as_float(dist) / sigma).square() / 2
+
+
+def student_t_logits(dist: Tensor, exponent: float, scale: float = 1.0) -> Tensor:
+    r""":math:`-\tfrac n2 \log(1 + d^2 / s^2)`: flat within s of a prototype, harmonic far from it.
+
+    As s falls to 0 its softmax becomes HarMax. t-SNE, van der Maaten and Hinton 2008.
+    """
+    ratio = as_float(dist) / scale
+    return -exponent * torch.hypot(ratio, torch.ones_like(ratio)).log()
+
+
+def cosine_softmax_logits(dist: Tensor, tau: float = 10.0) -> Tensor:
+    r""":math:`\tau \cos(x, w) = \tau (1 - d)`, of a cosine distance. NormFace, Wang et al. 2017."""
+    return tau * (1 - as_float(dist))
+
+
+LINKS: dict[str, Callable[..., Tensor]] = {
+    "harmonic": harmonic_logits,
+    "isomax": isomax_logits,
+    "gaussian": gaussian_logits,
+    "student_t": student_t_logits,
+    "cosine_softmax": cosine_softmax_logits,
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A map from distances to logits, element by element; :func:`link` builds one."""
+
+    name: str
+    options: Mapping[str, float]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}({', '.join(f'{key}={value:g}' for key, value in self.options.items())})"
+        )
+
+    def __call__(self, dist: Tensor) -> Tensor:
+        return LINKS[self.name](dist, **self.options)
+
+
+def link(name: str, **options: float) -> Link:
+    """A published map from distances to logits, by name: the ablation ladder of the head.
+
+    >>> link("isomax", tau=2.0)(torch.tensor([1.0, 3.0]))
+    tensor([-2., -6.])
+
+    Args:
+        name: "harmonic" (``exponent``), "isomax" (``tau``), "gaussian" (``sigma``),
+            "student_t" (``exponent``, ``scale``) or "cosine_softmax" (``tau``).
+        options: the numbers in brackets, positive; tau is 10, sigma and scale are 1 by default.
+
+    Raises:
+        ValueError: no link has that name, or a number is not positive and finite.
+        TypeError: the link has no such option, or one is missing.
+    """
+    if name not in LINKS:
+        raise ValueError(unknown_name("link", name, LINKS))
+    check_options(name, partial(LINKS[name], torch.empty(0)), options)
+    return Link(name, {option: check_number(option, value) for option, value in options.items()})

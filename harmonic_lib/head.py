@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harmonic_lib.distances import Distance, distance
-from harmonic_lib.harmax import check_exponent, harmonic_logits
+from harmonic_lib.distances import DISTANCES, Distance, distance
+from harmonic_lib.distances.base import check_size
+from harmonic_lib.distances.cosine import Cosine
+from harmonic_lib.harmax import Link, link
 
 
 class HarmonicHead(nn.Module):
@@ -25,37 +27,42 @@ class HarmonicHead(nn.Module):
     Args:
         in_features: D, the width of an input.
         num_classes: K, the number of prototypes.
-        distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module.
-        exponent: the harmonic exponent n; None for sqrt(D), the advice of Baek et al.
-            2025 (section 2): with it the logits of an input differ by order 1 between
-            random prototypes that are about as long as the input, whatever D.
+        distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module; None for
+            "euclidean", or "cosine" where the link is "cosine_softmax".
+        exponent: the exponent n of the links that have one; None for sqrt(D), the advice of
+            Baek et al. 2025 (section 2): with it the logits of an input differ by order 1
+            between random prototypes that are about as long as the input, whatever D.
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
+        link: from distances to logits: a name or a value of ``harmonic_lib.link``.
 
     Raises:
-        ValueError: a size below 1, an unknown distance, an exponent that is not a
-            positive number, or a ``weight`` of another shape.
-        TypeError: ``weight`` is not an ``nn.Parameter``, ``distance`` neither a name
-            nor a ``Distance``.
+        ValueError: a size below 1, an unknown name, an exponent that is not a positive number
+            or beside a link without one, a cosine softmax of another distance, or a
+            ``weight`` of another shape.
+        TypeError: a ``weight``, ``distance`` or ``link`` of another type.
     """
 
     def __init__(
         self,
         in_features: int,
         num_classes: int,
-        distance: str | Distance = "euclidean",
+        distance: str | Distance | None = None,
         exponent: float | None = None,
         weight: nn.Parameter | None = None,
+        link: str | Link = "harmonic",
     ) -> None:
         super().__init__()
-        for name, size in (("in_features", in_features), ("num_classes", num_classes)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name} must be a positive integer, got {size!r}")
-        self.in_features = in_features
-        self.num_classes = num_classes
-        self.distance = as_distance(distance)
-        self.exponent = math.sqrt(in_features) if exponent is None else exponent
-        check_exponent(self.exponent)
+        self.in_features = check_size("in_features", in_features)
+        self.num_classes = check_size("num_classes", num_classes)
+        self.link = as_link(link, exponent, in_features)
+        self.exponent = self.link.options.get("exponent")
+        cosine_alone = self.link.name == "cosine_softmax"
+        self.distance = as_distance(
+            distance or ("cosine" if cosine_alone else "euclidean"), in_features
+        )
+        if cosine_alone and not isinstance(self.distance, Cosine):
+            raise ValueError(f"cosine_softmax needs the cosine distance, got {self.distance}")
         if weight is None:
             self.weight = nn.Parameter(torch.empty(num_classes, in_features))
             self.reset_parameters()
@@ -68,22 +75,31 @@ class HarmonicHead(nn.Module):
         nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return harmonic_logits(self.distance(x, self.weight), self.exponent)
+        return self.link(self.distance(x, self.weight))
 
     def extra_repr(self) -> str:
-        return (
-            f"in_features={self.in_features}, num_classes={self.num_classes}, "
-            f"exponent={self.exponent:g}"
-        )
+        return f"in_features={self.in_features}, num_classes={self.num_classes}, link={self.link}"
 
 
-def as_distance(given: str | Distance) -> Distance:
+def as_link(given: str | Link, exponent: float | None, in_features: int) -> Link:
+    """The link that was named, with its exponent, or the one that was given."""
+    if not isinstance(given, str | Link):
+        raise TypeError(f"link must be a name or a Link, got {type(given).__name__}")
+    if isinstance(given, str) and given in ("harmonic", "student_t"):
+        return link(given, exponent=math.sqrt(in_features) if exponent is None else exponent)
+    if exponent is not None:
+        raise ValueError(f"an exponent has no place beside this link, got {exponent!r} and {given}")
+    return link(given) if isinstance(given, str) else given
+
+
+def as_distance(given: str | Distance, in_features: int) -> Distance:
     """The distance that was named, or the one that was given."""
     if isinstance(given, Distance):
         return given
-    if isinstance(given, str):
-        return distance(given)
-    raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")
+    if not isinstance(given, str):
+        raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")
+    learns = given in DISTANCES and DISTANCES[given].learns
+    return distance(given, dim=in_features) if learns else distance(given)
 
 
 def check_shared(weight: nn.Parameter, shape: tuple[int, int]) -> None:

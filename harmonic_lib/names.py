@@ -15,4 +15,4 @@ def unknown_name(kind: str, given: object, valid: Iterable[str]) -> str:
     names = list(valid)
     near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {given!r}{hint} (valid: {', '.join(names)})"
+    return f"unknown {kind} {given!r}{hint} (valid: {', '.join(names) or 'none'})"

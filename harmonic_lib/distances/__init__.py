@@ -1,10 +1,56 @@
 """Distances between inputs and class prototypes, one file a family.
 
-To add one: write a :class:`~harmonic_lib.distances.base.Distance` in the file of its
-family, decorate it with ``register``, and import that file here.
+To add one: write its facts in ``facts.ini`` and a subclass of
+:class:`~harmonic_lib.distances.base.Distance` in a file of its own, and list it here.
 """
 
-from harmonic_lib.distances import cosine, minkowski  # noqa: F401  (they register themselves)
-from harmonic_lib.distances.base import DISTANCES, Distance, DistanceSpec, distance
+from harmonic_lib.distances.base import DISTANCES, Distance, DistanceSpec, check_options
+from harmonic_lib.distances.bray_curtis import BrayCurtis
+from harmonic_lib.distances.canberra import Canberra
+from harmonic_lib.distances.chebyshev import Chebyshev
+from harmonic_lib.distances.cosine import Cosine
+from harmonic_lib.distances.euclidean import Euclidean
+from harmonic_lib.distances.hamming import Hamming
+from harmonic_lib.distances.mahalanobis import Mahalanobis
+from harmonic_lib.distances.manhattan import Manhattan
+from harmonic_lib.distances.minkowski import Minkowski
+from harmonic_lib.names import unknown_name
 
 __all__ = ["DISTANCES", "Distance", "DistanceSpec", "distance"]
+
+CLASSES: dict[str, type[Distance]] = {
+    cls.spec.name: cls
+    for cls in (
+        Euclidean,
+        Manhattan,
+        Minkowski,
+        Chebyshev,
+        Cosine,
+        Hamming,
+        Canberra,
+        BrayCurtis,
+        Mahalanobis,
+    )
+}
+
+
+def distance(name: str, **options: object) -> Distance:
+    """Build a distance by name.
+
+    >>> import torch
+    >>> d = distance("manhattan")
+    >>> d(torch.tensor([0.0, 0.0]), torch.tensor([[3.0, 4.0], [1.0, 0.0]]))
+    tensor([7., 1.])
+
+    Args:
+        name: a key of :data:`DISTANCES`.
+        options: the constructor options of that distance.
+
+    Raises:
+        ValueError: no distance has that name, or an option has a value that it cannot have.
+        TypeError: the distance has no such option, or needs one that is missing.
+    """
+    if name not in CLASSES:
+        raise ValueError(unknown_name("distance", name, CLASSES))
+    check_options(name, CLASSES[name], options)
+    return CLASSES[name](**options)

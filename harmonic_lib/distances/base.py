@@ -1,10 +1,15 @@
-"""What every distance shares: one interface, one registry, one set of checks."""
+"""What every distance shares: one interface, one table of facts, one set of checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+import inspect
+import math
+from ast import literal_eval
+from collections.abc import Callable, Iterator, Mapping
+from configparser import ConfigParser
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +19,63 @@ from harmonic_lib.names import unknown_name
 
 @dataclass(frozen=True)
 class DistanceSpec:
-    """What is known of a distance before anything is computed.
+    """What is known of a distance, in one of its forms, before anything is computed.
 
     formula: LaTeX of d(x, w).
     metric: whether it satisfies the four axioms of a metric on its domain.
-    homogeneity: the degree h with d(ax, aw) = a^h d(x, w) for all a > 0.
+    homogeneity: the degree h with d(ax, aw) = a^h d(x, w) for all a > 0; None: there is none.
+    separate_homogeneity: 0 where d(ax, bw) = d(x, w) for all a, b > 0; else None.
     domain: the vectors on which the formula means what it says.
-    scipy: its name in ``scipy.spatial.distance``.
+    scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
     cost: arithmetic for one pair of vectors of D numbers.
+    learns: its parameters; None for most.
+    claim: what Miller-Golub et al. 2026 say or show of it.
     intuition: one line for a reader who meets it for the first time.
+    form, options: the name of the form, and the arguments that build it.
+    forms: the other forms of the same family.
     """
 
     name: str
     formula: str
     metric: bool
-    homogeneity: int
+    homogeneity: int | None
     domain: str
-    scipy: str
+    scipy: str | None
     cost: str
+    claim: str
     intuition: str
+    separate_homogeneity: int | None = None
+    learns: str | None = None
+    form: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    forms: tuple[DistanceSpec, ...] = ()
+
+    def every_form(self) -> Iterator[DistanceSpec]:
+        """This form and all the others of the family."""
+        yield self
+        yield from self.forms
+
+
+def read_facts(path: Path) -> dict[str, DistanceSpec]:
+    """The table of facts: by name, the default form of each distance with its other forms."""
+    facts = ConfigParser(interpolation=None)
+    facts.read_string(path.read_text(encoding="utf-8"))
+    read: dict[str, DistanceSpec] = {}
+    for section in facts.sections():
+        name, _, form = section.partition(": ")
+        texts = dict(facts[name]) | dict(facts[section]) | ({"form": form} if form else {})
+        values: dict[str, object] = {key: text or None for key, text in texts.items()}
+        for key in ("metric", "homogeneity", "separate_homogeneity", "options"):
+            values[key] = literal_eval(texts.get(key) or "None")
+        values["options"] = values["options"] or {}
+        spec = DistanceSpec(name=name, **values)  # type: ignore[arg-type]
+        family = read.get(name, spec)
+        read[name] = replace(family, forms=(*family.forms, spec)) if form else spec
+    return read
+
+
+DISTANCES = read_facts(Path(__file__).with_name("facts.ini"))
+"""Every distance that :func:`distance` can build, by name, in its default form."""
 
 
 class Distance(nn.Module):
@@ -50,6 +93,9 @@ class Distance(nn.Module):
 
     spec: DistanceSpec
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         check_inputs(x, w)
         dtype = torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
@@ -60,44 +106,17 @@ class Distance(nn.Module):
         """The distance itself, for ``x`` of shape (..., D) and ``w`` of shape (K, D)."""
         raise NotImplementedError
 
-
-DISTANCES: dict[str, DistanceSpec] = {}
-"""Every distance that :func:`distance` can build, by name."""
-
-_CLASSES: dict[str, type[Distance]] = {}
-_D = TypeVar("_D", bound=Distance)
+    def extra_repr(self) -> str:
+        form = [self.spec.form] if getattr(self, "spec", None) and self.spec.form else []
+        return ", ".join(form + [f"{k}={v:g}" for k, v in vars(self).items() if type(v) is float])
 
 
-def register(spec: DistanceSpec) -> Callable[[type[_D]], type[_D]]:
-    """Class decorator: makes a :class:`Distance` known under ``spec.name``."""
-
-    def add(cls: type[_D]) -> type[_D]:
-        cls.spec = spec
-        DISTANCES[spec.name] = spec
-        _CLASSES[spec.name] = cls
-        return cls
-
-    return add
-
-
-def distance(name: str, **options: object) -> Distance:
-    """Build a distance by name.
-
-    >>> d = distance("manhattan")
-    >>> d(torch.tensor([0.0, 0.0]), torch.tensor([[3.0, 4.0], [1.0, 0.0]]))
-    tensor([7., 1.])
-
-    Args:
-        name: a key of :data:`DISTANCES`.
-        options: the constructor options of that distance.
-
-    Raises:
-        ValueError: no distance has that name; the message gives the nearest one.
-        TypeError: the distance has no such option.
-    """
-    if name not in _CLASSES:
-        raise ValueError(unknown_name("distance", name, DISTANCES))
-    return _CLASSES[name](**options)
+def form_of(spec: DistanceSpec, form: str) -> DistanceSpec:
+    """The specification of one form, by its name."""
+    forms = {each.form: each for each in spec.every_form()}
+    if form not in forms:
+        raise ValueError(unknown_name(f"form of {spec.name}:", form, forms))
+    return forms[form]
 
 
 def check_inputs(x: Tensor, w: Tensor) -> None:
@@ -112,3 +131,32 @@ def check_inputs(x: Tensor, w: Tensor) -> None:
             "expected x of shape (..., D) and w of shape (K, D) with one D >= 1 and K >= 1, "
             f"got x {tuple(x.shape)} and w {tuple(w.shape)}"
         )
+    if x.device != w.device:
+        raise ValueError(f"expected x and w on one device, got x {x.device} and w {w.device}")
+
+
+def check_options(name: str, build: Callable[..., object], options: Mapping[str, object]) -> None:
+    """Refuse options that ``build`` does not take, and calls without one that it needs."""
+    parameters = inspect.signature(build).parameters
+    for option in options:
+        if option not in parameters:
+            raise TypeError(unknown_name(f"option of {name}:", option, parameters))
+    for option, parameter in parameters.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise TypeError(f"{name} needs the option {option!r} (valid: {', '.join(parameters)})")
+
+
+def check_number(name: str, value: object, kind: str = "positive") -> float:
+    """Refuse what is not a finite number of its kind; returns it."""
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        number = float(value)
+        if kind == "real" or number > 0 or (kind == "non-negative" and number == 0):
+            return number
+    raise ValueError(f"{name} must be a {kind} finite number, got {value!r}")
+
+
+def check_size(name: str, value: object) -> int:
+    """Refuse what is not a positive integer; returns it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return value

@@ -33,7 +33,7 @@ class FlooredHead(hl.HarmonicHead):
 
     def forward(self, x: Tensor) -> Tensor:
         squared: Tensor = self.distance(x, self.weight).square()
-        return -self.exponent / 2 * (squared + EPSILON).log()
+        return -self.link.options["exponent"] / 2 * (squared + EPSILON).log()
 
 
 HEADS: dict[str, Callable[[int], nn.Module]] = {

@@ -1,0 +1,98 @@
+"""The Mahalanobis distance: Euclid's, in coordinates that are learnt."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from harmonic_lib.distances.base import DISTANCES, Distance, check_size, form_of
+from harmonic_lib.distances.pairwise import euclidean
+
+FLOOR = 1e-6
+"""The least eigenvalue of the precision matrix in the form ``full``."""
+
+
+class Mahalanobis(Distance):
+    r"""Euclid's distance by a learnt precision matrix, :math:`\sqrt{(x - w)^\top P (x - w)}`.
+
+    P is positive definite by construction, whatever the parameter ``weight`` is, and the
+    identity where that is 0, as at first:
+
+    - ``full``: :math:`P = A A^\top + \epsilon I`, with :math:`A = \sqrt{1-\epsilon}\, I` + weight
+      and :math:`\epsilon` = 1e-6;
+    - ``cholesky``: :math:`P = L L^\top`; L is ``weight`` below its diagonal, the exponential of
+      ``weight`` on it, and 0 above it;
+    - ``diagonal``: :math:`P = \operatorname{diag}(e^{\text{weight}})`.
+
+    It is the Euclidean distance of transformed vectors. Where x and w are close to each other
+    and far from 0, that loses digits: an error of a few 1e-7 of their transformed length in
+    float32. The four nearest prototypes of an input are therefore computed again from the
+    transformed difference.
+
+    Memory: holds (..., K) and (..., 4, D). Source: Miller-Golub et al. 2026; in their code
+    P need not be positive definite, and the language models' optimisers leave it out.
+
+    Args:
+        dim: D, the width of x and w.
+        form: "full", "cholesky" or "diagonal".
+        precision: P at first, (D, D), or (D,) for ``diagonal``; None for the identity.
+
+    Raises:
+        ValueError: an unknown form, a ``dim`` below 1, x and w of another width, or a
+            ``precision`` of another shape or that is not symmetric and positive definite
+            (``full``: with an eigenvalue of 1e-6 or less).
+    """
+
+    spec = DISTANCES["mahalanobis"]
+
+    def __init__(self, dim: int, form: str = "full", precision: Tensor | None = None) -> None:
+        super().__init__()
+        self.spec = form_of(self.spec, form)
+        self.dim = check_size("dim", dim)
+        self.weight = nn.Parameter(torch.zeros((dim,) if form == "diagonal" else (dim, dim)))
+        if precision is not None:
+            with torch.no_grad():
+                self.weight.copy_(self.weight_for(precision))
+
+    def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
+        if x.shape[-1] != self.dim:
+            raise ValueError(f"expected x and w of width dim = {self.dim}, got {x.shape[-1]}")
+        factor = self.factor().to(x.dtype)
+        if self.spec.form == "diagonal":
+            return euclidean(x, w, linear=lambda v: v * factor)
+        return euclidean(x, w, linear=lambda v: v @ factor)
+
+    def factor(self) -> Tensor:
+        """F with P = F Fᵀ, of shape (D, 2D), (D, D) or, the diagonal alone, (D,)."""
+        if self.spec.form == "diagonal":
+            return (self.weight / 2).exp()
+        if self.spec.form == "cholesky":
+            return self.weight.tril(-1) + self.weight.diagonal().exp().diag()
+        eye = self.weight.new_ones(self.dim).diag()
+        return torch.cat([self.weight + math.sqrt(1 - FLOOR) * eye, math.sqrt(FLOOR) * eye], 1)
+
+    @property
+    def precision(self) -> Tensor:
+        """P, of shape (D, D)."""
+        factor = self.factor()
+        return factor.square().diag() if self.spec.form == "diagonal" else factor @ factor.mT
+
+    def weight_for(self, precision: Tensor) -> Tensor:
+        """The ``weight`` that makes P equal to ``precision``."""
+        shape, form = tuple(self.weight.shape), self.spec.form
+        if not isinstance(precision, Tensor) or tuple(precision.shape) != shape:
+            given = tuple(precision.shape) if isinstance(precision, Tensor) else precision
+            raise ValueError(f"the precision of {form!r} must be a {shape} tensor, got {given}")
+        matrix = precision.diag() if form == "diagonal" else precision
+        eye = matrix.new_ones(self.dim).diag()
+        root: Tensor
+        root, failed = torch.linalg.cholesky_ex(matrix - FLOOR * eye if form == "full" else matrix)
+        if failed or not torch.allclose(matrix, matrix.mT):
+            raise ValueError(f"precision must be symmetric and positive definite, got {precision}")
+        if form == "diagonal":
+            return precision.log()
+        if form == "cholesky":
+            return root.tril(-1) + root.diagonal().log().diag()
+        return root - math.sqrt(1 - FLOOR) * eye
