@@ -9,8 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from harmonic_lib.distances.base import check_number, check_options
-from harmonic_lib.names import unknown_name
+from harmonic_lib.checks import check_number, check_options, unknown_name
 
 
 def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from harmonic_lib.checks import check_size
 from harmonic_lib.distances import DISTANCES, Distance, distance
-from harmonic_lib.distances.base import check_size
 from harmonic_lib.distances.cosine import Cosine
 from harmonic_lib.harmax import Link, link
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harmonic_lib.names import unknown_name
+from harmonic_lib.checks import unknown_name
 
 
 def similarity(layer: str, x: Tensor, w: Tensor, **options: Any) -> Tensor:

@@ -10,21 +10,41 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.spatial.distance import cdist
+from forms import FORMS, build, exact, name_of
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 import harmonic_lib as hl
+from harmonic_lib.harmax import floor
 
 NAMES = sorted(hl.DISTANCES)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_logits_are_minus_n_log_d(name: str) -> None:
-    head = hl.HarmonicHead(6, 4, name, exponent=2.5).double()
+@pytest.mark.parametrize("form", FORMS, ids=name_of)
+def test_logits_are_minus_n_log_d(form: hl.DistanceSpec) -> None:
+    head = hl.HarmonicHead(6, 4, build(form, 6), exponent=2.5).double().eval()
     x = torch.randn(5, 6, dtype=torch.float64)
-    d = cdist(x, head.weight.detach(), metric=hl.DISTANCES[name].scipy)
+    d = exact(head.distance, x, head.weight.detach()).clip(floor(x.dtype))
     np.testing.assert_allclose(head(x).detach(), -2.5 * np.log(d), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_the_first_form_of_its_family(name: str) -> None:
+    head = hl.HarmonicHead(6, 4, name, exponent=2.5).double()
+    assert head.distance.spec is hl.DISTANCES[name]
+    x = torch.randn(5, 6, dtype=torch.float64)
+    d = exact(head.distance, x, head.weight.detach())
+    np.testing.assert_allclose(head(x).detach(), -2.5 * np.log(d), rtol=1e-10, atol=1e-10)
+
+
+def test_a_distance_that_learns_gets_its_width_and_learns_with_the_head() -> None:
+    head = hl.HarmonicHead(6, 4, "mahalanobis")
+    assert head.distance.dim == 6
+    assert dict(head.named_parameters()).keys() == {"weight", "distance.weight"}
+    F.cross_entropy(head(torch.randn(5, 6)), torch.arange(5) % 4).backward()
+    for parameter in head.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("lead", [(), (1,), (2, 3), (0,)])
@@ -61,11 +81,15 @@ def test_reset_draws_them_anew() -> None:
     assert not torch.equal(head.weight, before)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if hl.DISTANCES[n].metric])
-def test_the_nearest_prototype_is_the_answer(name: str, rng: np.random.Generator) -> None:
-    head = hl.HarmonicHead(6, 10, name)
+# Where bits are hard, many prototypes are the nearest.
+@pytest.mark.parametrize("form", [f for f in FORMS if f.form != "hard"], ids=name_of)
+@pytest.mark.parametrize("k", [10, 40])
+def test_the_nearest_prototype_is_the_answer(
+    form: hl.DistanceSpec, k: int, rng: np.random.Generator
+) -> None:
+    head = hl.HarmonicHead(6, k, build(form, 6)).eval()
     x = rng.normal(size=(200, 6)).astype(np.float32)
-    nearest = cdist(x, head.weight.detach(), metric=hl.DISTANCES[name].scipy).argmin(-1)
+    nearest = exact(head.distance, x, head.weight.detach()).argmin(-1)
     np.testing.assert_array_equal(head(torch.tensor(x)).argmax(-1), nearest)
 
 
@@ -146,8 +170,14 @@ def test_stacked_heads_under_vmap_are_a_loop(name: str) -> None:
 
 def test_print_shows_what_it_is() -> None:
     text = repr(hl.HarmonicHead(64, 10, "cosine"))
-    assert "in_features=64, num_classes=10, exponent=8" in text
-    assert "Cosine" in text
+    assert "in_features=64, num_classes=10, link=harmonic(exponent=8)" in text
+    assert "Cosine()" in text
+
+
+def test_print_shows_the_form_of_the_distance_and_its_numbers() -> None:
+    text = repr(hl.HarmonicHead(64, 10, hl.distance("hamming", form="gumbel", temperature=0.5)))
+    assert "Hamming(gumbel, temperature=0.5, threshold=0.5)" in text
+    assert "Minkowski(p >= 1, p=3)" in repr(hl.HarmonicHead(6, 4, hl.distance("minkowski", p=3)))
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.0, True, "4", None])
@@ -168,6 +198,11 @@ def test_refuses_an_exponent_that_is_no_positive_number(exponent: object) -> Non
 def test_an_unknown_distance_gets_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="unknown distance 'euclid'; did you mean 'euclidean'"):
         hl.HarmonicHead(6, 4, "euclid")
+
+
+def test_an_empty_name_is_not_the_default() -> None:
+    with pytest.raises(ValueError, match="unknown distance ''"):
+        hl.HarmonicHead(6, 4, "")
 
 
 def test_refuses_what_is_no_distance() -> None:

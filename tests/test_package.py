@@ -11,7 +11,7 @@ from myst_nb.ext.glue import GLUE_PREFIX
 
 import harmonic_lib as hl
 from harmonic_lib import notebook, paths
-from harmonic_lib.names import unknown_name
+from harmonic_lib.checks import unknown_name
 
 EXTRAS = ["sklearn", "torchvision", "matplotlib", "seaborn", "scipy", "papermill", "IPython"]
 EXTRAS += ["sphinx", "myst_nb", "rich", "bs4"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harmonic_lib.names import unknown_name
+from harmonic_lib.checks import unknown_name
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from harmonic_lib.book.outcomes import (
 )
 from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
 from harmonic_lib.book.statistics import PAGE, statistics_page
+from harmonic_lib.checks import unknown_name
 from harmonic_lib.experiments.profiles import PROFILES
-from harmonic_lib.names import unknown_name
 from harmonic_lib.paths import PACKAGE, data_dir
 
 

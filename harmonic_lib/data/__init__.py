@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harmonic_lib.checks import unknown_name
 from harmonic_lib.data import digits, mnist
 from harmonic_lib.data.images import LabelledImages
-from harmonic_lib.names import unknown_name
 
 __all__ = ["LabelledImages", "load"]
 

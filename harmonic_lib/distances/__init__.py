@@ -4,7 +4,8 @@ To add one: write its facts in ``facts.ini`` and a subclass of
 :class:`~harmonic_lib.distances.base.Distance` in a file of its own, and list it here.
 """
 
-from harmonic_lib.distances.base import DISTANCES, Distance, DistanceSpec, check_options
+from harmonic_lib.checks import check_options, unknown_name
+from harmonic_lib.distances.base import DISTANCES, Distance, DistanceSpec
 from harmonic_lib.distances.bray_curtis import BrayCurtis
 from harmonic_lib.distances.canberra import Canberra
 from harmonic_lib.distances.chebyshev import Chebyshev
@@ -14,7 +15,6 @@ from harmonic_lib.distances.hamming import Hamming
 from harmonic_lib.distances.mahalanobis import Mahalanobis
 from harmonic_lib.distances.manhattan import Manhattan
 from harmonic_lib.distances.minkowski import Minkowski
-from harmonic_lib.names import unknown_name
 
 __all__ = ["DISTANCES", "Distance", "DistanceSpec", "distance"]
 

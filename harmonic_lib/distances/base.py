@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 from ast import literal_eval
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from harmonic_lib.names import unknown_name
+from harmonic_lib.checks import unknown_name
 
 
 @dataclass(frozen=True)
@@ -133,30 +130,3 @@ def check_inputs(x: Tensor, w: Tensor) -> None:
         )
     if x.device != w.device:
         raise ValueError(f"expected x and w on one device, got x {x.device} and w {w.device}")
-
-
-def check_options(name: str, build: Callable[..., object], options: Mapping[str, object]) -> None:
-    """Refuse options that ``build`` does not take, and calls without one that it needs."""
-    parameters = inspect.signature(build).parameters
-    for option in options:
-        if option not in parameters:
-            raise TypeError(unknown_name(f"option of {name}:", option, parameters))
-    for option, parameter in parameters.items():
-        if parameter.default is parameter.empty and option not in options:
-            raise TypeError(f"{name} needs the option {option!r} (valid: {', '.join(parameters)})")
-
-
-def check_number(name: str, value: object, kind: str = "positive") -> float:
-    """Refuse what is not a finite number of its kind; returns it."""
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
-        number = float(value)
-        if kind == "real" or number > 0 or (kind == "non-negative" and number == 0):
-            return number
-    raise ValueError(f"{name} must be a {kind} finite number, got {value!r}")
-
-
-def check_size(name: str, value: object) -> int:
-    """Refuse what is not a positive integer; returns it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return value

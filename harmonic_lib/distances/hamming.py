@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from harmonic_lib.distances.base import DISTANCES, Distance, check_number, form_of
+from harmonic_lib.checks import check_number
+from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.pairwise import norm, refined
 
 
@@ -68,9 +69,6 @@ class Hamming(Distance):
     def exact(self, x: Tensor, w: Tensor, threshold: float | Tensor) -> Tensor:
         """The mean difference of soft bits, with no difference of close numbers but x - w."""
         upper, lower = x.maximum(w), x.minimum(w)
-        one, other_zero = (
-            (upper - threshold) / self.temperature,
-            (threshold - lower) / self.temperature,
-        )
-        gap = ((lower - upper) / self.temperature).expm1()
-        return -(one.sigmoid() * other_zero.sigmoid() * gap).mean(-1)
+        one = ((upper - threshold) / self.temperature).sigmoid()
+        other_not = ((threshold - lower) / self.temperature).sigmoid()
+        return -(one * other_not * ((lower - upper) / self.temperature).expm1()).mean(-1)

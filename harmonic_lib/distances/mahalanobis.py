@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harmonic_lib.distances.base import DISTANCES, Distance, check_size, form_of
+from harmonic_lib.checks import check_size
+from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.pairwise import euclidean
 
 FLOOR = 1e-6

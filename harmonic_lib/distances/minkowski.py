@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor
 
-from harmonic_lib.distances.base import DISTANCES, Distance, check_number, form_of
+from harmonic_lib.checks import check_number
+from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.pairwise import every_pair, in_units_of_largest, power
 
 

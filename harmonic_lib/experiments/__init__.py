@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from harmonic_lib.checks import unknown_name
 from harmonic_lib.experiments import first_picture, pixel_classifiers, toy_points
 from harmonic_lib.experiments.profiles import PROFILES
-from harmonic_lib.names import unknown_name
 from harmonic_lib.records import Record
 
 __all__ = ["PROFILES", "by_name", "first_picture", "pixel_classifiers", "toy_points"]

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 import harmonic_lib as hl
+from harmonic_lib.checks import unknown_name
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.device import default_device
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
-from harmonic_lib.names import unknown_name
 from harmonic_lib.records import Record, config_hash, provenance
 from harmonic_lib.training import accuracy, fit
 

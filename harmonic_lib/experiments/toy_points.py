@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import harmonic_lib as hl
+from harmonic_lib.checks import unknown_name
 from harmonic_lib.measure import prototypes
-from harmonic_lib.names import unknown_name
 
 POINTS = {
     "two points": [[1.0, 1.0], [-1.0, -1.0]],
