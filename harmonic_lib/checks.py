@@ -6,7 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 
 
 def unknown_name(kind: str, given: object, valid: Iterable[str]) -> str:
@@ -16,9 +16,17 @@ def unknown_name(kind: str, given: object, valid: Iterable[str]) -> str:
     "unknown split 'tset'; did you mean 'test'? (valid: train, test)"
     """
     names = list(valid)
-    near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
+    text = given.lower() if isinstance(given, str) else ""
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {given!r}{hint} (valid: {', '.join(names) or 'none'})"
+
+
+def check_name(kind: str, given: object, valid: Iterable[str]) -> None:
+    """Refuse what is not one of the valid names."""
+    names = list(valid)
+    if given not in names:
+        raise ValueError(unknown_name(kind, given, names))
 
 
 def check_options(name: str, build: Callable[..., object], options: Mapping[str, object]) -> None:
@@ -43,6 +51,6 @@ def check_number(name: str, value: object, kind: str = "positive") -> float:
 
 def check_size(name: str, value: object) -> int:
     """Refuse what is not a positive integer; returns it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return value
+    return int(value)

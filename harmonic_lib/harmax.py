@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from harmonic_lib.checks import check_number, check_options, unknown_name
+from harmonic_lib.checks import check_name, check_number, check_options
 
 
 def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:
@@ -130,7 +130,6 @@ def link(name: str, **options: float) -> Link:
         ValueError: no link has that name, or a number is not positive and finite.
         TypeError: the link has no such option, or one is missing.
     """
-    if name not in LINKS:
-        raise ValueError(unknown_name("link", name, LINKS))
+    check_name("link", name, LINKS)
     check_options(name, partial(LINKS[name], torch.empty(0)), options)
     return Link(name, {option: check_number(option, value) for option, value in options.items()})

@@ -58,9 +58,9 @@ class HarmonicHead(nn.Module):
         self.link = as_link(link, exponent, in_features)
         self.exponent = self.link.options.get("exponent")
         cosine_alone = self.link.name == "cosine_softmax"
-        self.distance = as_distance(
-            distance or ("cosine" if cosine_alone else "euclidean"), in_features
-        )
+        if distance is None:
+            distance = "cosine" if cosine_alone else "euclidean"
+        self.distance = as_distance(distance, in_features)
         if cosine_alone and not isinstance(self.distance, Cosine):
             raise ValueError(f"cosine_softmax needs the cosine distance, got {self.distance}")
         if weight is None:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name, unknown_name
 
 
 def similarity(layer: str, x: Tensor, w: Tensor, **options: Any) -> Tensor:
@@ -70,8 +70,7 @@ def defaults(layer: str) -> dict[str, Any]:
     Raises:
         ValueError: an unknown layer.
     """
-    if layer not in LAYERS:
-        raise ValueError(unknown_name("released layer", layer, LAYERS))
+    check_name("released layer", layer, LAYERS)
     parameters = inspect.signature(LAYERS[layer].distance).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     return {"n": 1.0, "eps": LAYERS[layer].eps, **own}
@@ -90,8 +89,7 @@ def logits(similarity: Tensor, conversion: str) -> Tensor:
 
     Source: released code of Miller-Golub et al. 2026.
     """
-    if conversion not in CONVERSIONS:
-        raise ValueError(unknown_name("conversion", conversion, CONVERSIONS))
+    check_name("conversion", conversion, CONVERSIONS)
     return CONVERSIONS[conversion](similarity)
 
 

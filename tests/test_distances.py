@@ -362,6 +362,11 @@ def test_mahalanobis_takes_a_precision(form: str, rng: np.random.Generator) -> N
     np.testing.assert_allclose(ours(distance, x, w), expected, rtol=1e-5)
 
 
+def test_a_small_full_precision_is_not_enlarged_by_its_least_eigenvalue() -> None:
+    distance = hl.distance("mahalanobis", dim=D, precision=1e-5 * torch.eye(D))
+    np.testing.assert_allclose(distance.precision.detach(), 1e-5 * np.eye(D), rtol=1e-3, atol=1e-9)
+
+
 def test_the_precision_of_mahalanobis_is_that_of_its_formula(rng: np.random.Generator) -> None:
     weight = torch.tensor(rng.normal(size=(D, D)))
     a = weight.numpy() + math.sqrt(1 - 1e-6) * np.eye(D)
@@ -697,3 +702,18 @@ def test_tiles_change_nothing(
     tiled = value_and_gradients(distance, x, w, twice=twice)
     for one, other in zip(tiled, whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("budget", [D, 3 * D + 1, 13 * D])
+def test_no_tile_is_above_the_budget(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairwise, "BUDGET", budget)
+    tiles = []
+
+    def formula(x: Tensor, w: Tensor) -> Tensor:
+        tiles.append(math.prod(torch.broadcast_shapes(x.shape, w.shape)))
+        return (x - w).square().sum(-1)
+
+    x, w = torch.randn(7, D, requires_grad=True), torch.randn(6, D)
+    pairwise.every_pair(formula, x, w).sum().backward()
+    assert sum(tiles) == 2 * 7 * 6 * D  # each pair once forwards and once backwards
+    assert max(tiles) <= budget

@@ -158,11 +158,10 @@ def logits(distance: hl.Distance, x: Tensor, w: Tensor, dtype: torch.dtype, how:
 def loss_and_gradients(
     distance: hl.Distance, x: Tensor, w: Tensor, how: str, targets: tuple[int, ...]
 ) -> dict[str, Tensor]:
-    """The harmonic loss of these classes in turn, and its gradients in x, w and parameters."""
+    """The logits, the loss of these classes in turn, its gradients in x, w and parameters."""
     distance.zero_grad()
     x, w = x.clone().requires_grad_(), w.clone().requires_grad_()
     z = logits(distance, x, w, x.dtype, how)
-    assert z.shape == (*x.shape[:-1], len(w))
     with context(x.dtype, how):
         loss = torch.stack(
             [
@@ -175,7 +174,7 @@ def loss_and_gradients(
     gradients = {f"gradient in {name}": leaf.grad for name, leaf in leaves.items()}
     absent = [name for name, gradient in gradients.items() if gradient is None]
     assert not absent, absent
-    return {"loss": loss} | {name: g for name, g in gradients.items() if g is not None}
+    return {"logits": z, "loss": loss} | {name: g for name, g in gradients.items() if g is not None}
 
 
 # --- the matrix: its cells -----------------------------------------------------------------------
@@ -209,7 +208,7 @@ def test_the_inputs_of_every_cell_are_finite_and_those_left_out_are_not() -> Non
 @with_each_form
 @with_each_dtype
 @with_each_precision
-def test_loss_and_gradients_are_finite(
+def test_logits_loss_and_gradients_are_finite_and_of_their_shape(
     form: hl.DistanceSpec, dtype: torch.dtype, precision: str
 ) -> None:
     wrong = []
@@ -221,6 +220,8 @@ def test_loss_and_gradients_are_finite(
             for name, value in values.items()
             if not value.isfinite().all()
         ]
+        if (shape := values["logits"].shape) != (*x.shape[:-1], len(w)):
+            wrong.append(f"{case} (of {classes} prototypes): the logits are {tuple(shape)}")
     assert not wrong, f"{name_of(form)}, {dtype}, {precision}: " + "; ".join(wrong)
 
 
@@ -265,6 +266,23 @@ def test_two_equal_prototypes_share_the_probability(
 
 
 @with_each_form
+@pytest.mark.parametrize("classes", [3, 12, 40, 200])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_any_number_of_equal_prototypes_share_the_probability(
+    form: hl.DistanceSpec, classes: int, dtype: torch.dtype
+) -> None:
+    equal, w = min(9, classes), apart(classes, dtype)
+    w = torch.cat([w[:1].expand(equal, D), w[equal:]])
+    x, distance = w[:1], build(form, D)
+    share = torch.tensor([1 / equal] * equal + [0.0] * (classes - equal), dtype=dtype)
+    torch.testing.assert_close(hl.harmax(distance(x, w), EXPONENT)[0], share)
+    everywhere = torch.full((1, classes), 1 / classes, dtype=dtype)
+    for same in (x, 0 * x):  # all vectors are equal
+        d = distance(same, same.expand(classes, D))
+        torch.testing.assert_close(hl.harmax(d, EXPONENT), everywhere)
+
+
+@with_each_form
 @with_each_dtype
 @with_each_precision
 def test_an_input_on_its_prototype_has_neither_loss_nor_gradient(
@@ -272,7 +290,9 @@ def test_an_input_on_its_prototype_has_neither_loss_nor_gradient(
 ) -> None:
     for classes, training in product(CLASSES, (True, False)):
         w, distance = apart(classes, dtype), build(form, D).train(training)
-        for name, value in loss_and_gradients(distance, w[:1], w, precision, (0,)).items():
+        values = loss_and_gradients(distance, w[:1], w, precision, (0,))
+        del values["logits"]
+        for name, value in values.items():
             assert (value == 0).all(), (name, classes, training)
 
 

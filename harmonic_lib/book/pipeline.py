@@ -22,7 +22,7 @@ from harmonic_lib.book.outcomes import (
 )
 from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
 from harmonic_lib.book.statistics import PAGE, statistics_page
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import PACKAGE, data_dir
 
@@ -52,8 +52,7 @@ def make(
         ValueError: an unknown profile or chapter, a bad number of jobs, a build that failed.
         OSError: something cannot be read or written.
     """
-    if profile not in PROFILES:
-        raise ValueError(unknown_name("profile", profile, PROFILES))
+    check_name("profile", profile, PROFILES)
     if jobs is not None and jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {jobs}")
     root = (root or Path.cwd()).resolve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 from harmonic_lib.data import digits, mnist
 from harmonic_lib.data.images import LabelledImages
 
@@ -35,8 +35,6 @@ def load(
             expected and what to do).
         FileNotFoundError: ``root`` does not hold the data set and ``complete`` is off.
     """
-    if name not in LOADERS:
-        raise ValueError(unknown_name("data set", name, LOADERS))
-    if split not in SPLITS:
-        raise ValueError(unknown_name("split", split, SPLITS))
+    check_name("data set", name, LOADERS)
+    check_name("split", split, SPLITS)
     return LOADERS[name](split, None if root is None else Path(root), complete)

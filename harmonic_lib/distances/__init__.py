@@ -4,7 +4,7 @@ To add one: write its facts in ``facts.ini`` and a subclass of
 :class:`~harmonic_lib.distances.base.Distance` in a file of its own, and list it here.
 """
 
-from harmonic_lib.checks import check_options, unknown_name
+from harmonic_lib.checks import check_name, check_options
 from harmonic_lib.distances.base import DISTANCES, Distance, DistanceSpec
 from harmonic_lib.distances.bray_curtis import BrayCurtis
 from harmonic_lib.distances.canberra import Canberra
@@ -50,7 +50,6 @@ def distance(name: str, **options: object) -> Distance:
         ValueError: no distance has that name, or an option has a value that it cannot have.
         TypeError: the distance has no such option, or needs one that is missing.
     """
-    if name not in CLASSES:
-        raise ValueError(unknown_name("distance", name, CLASSES))
+    check_name("distance", name, CLASSES)
     check_options(name, CLASSES[name], options)
     return CLASSES[name](**options)

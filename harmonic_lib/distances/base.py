@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,11 @@ class Distance(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         check_inputs(x, w)
         dtype = torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
+        x, w = x.to(dtype), w.to(dtype)
+        if not torch.amp.is_autocast_available(x.device.type):  # such as "meta"
+            return self.pairwise(x, w)
         with torch.autocast(x.device.type, enabled=False):
-            return self.pairwise(x.to(dtype), w.to(dtype))
+            return self.pairwise(x, w)
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         """The distance itself, for ``x`` of shape (..., D) and ``w`` of shape (K, D)."""
@@ -111,8 +114,7 @@ class Distance(nn.Module):
 def form_of(spec: DistanceSpec, form: str) -> DistanceSpec:
     """The specification of one form, by its name."""
     forms = {each.form: each for each in spec.every_form()}
-    if form not in forms:
-        raise ValueError(unknown_name(f"form of {spec.name}:", form, forms))
+    check_name(f"form of {spec.name}:", form, forms)
     return forms[form]
 
 

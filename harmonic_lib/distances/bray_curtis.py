@@ -20,7 +20,8 @@ class BrayCurtis(Distance):
       digits: opposite vectors are :math:`1/\epsilon` apart, not infinitely far;
     - ``abs``: over :math:`\lVert x \rVert_1 + \lVert w \rVert_1`; in [0, 1];
     - ``normalized``: of absolute values that are made to sum to 1, so half their Manhattan
-      distance, the total variation; in [0, 1]. A zero vector is at 1 to everything.
+      distance, the total variation; in [0, 1], in float32 to about 5e-8. A zero vector is at 1
+      to everything.
 
     All are quotients of Manhattan distances. Memory: holds (..., K). Source: Miller-Golub
     et al. 2026; their standard denominator is the absolute value of the sum.
@@ -42,7 +43,7 @@ class BrayCurtis(Distance):
         if self.spec.form == "normalized":
             x_part, x_zero = direction(x.abs(), p=1)
             w_part, w_zero = direction(w.abs(), p=1)
-            return torch.where(x_zero | w_zero.mT, 1.0, norm(x_part, w_part, p=1) / 2)
+            return torch.where(x_zero | w_zero.squeeze(-1), 1.0, norm(x_part, w_part, p=1) / 2)
         whole = x.abs().sum(-1, keepdim=True) + w.abs().sum(-1)
         if self.spec.form == "standard":
             whole = norm(x, -w, p=1).maximum(torch.finfo(x.dtype).eps * whole.detach())

@@ -15,9 +15,9 @@ class Cosine(Distance):
     Computed as :math:`\tfrac12 \lVert \hat x - \hat w \rVert^2` with the unit vectors
     :math:`\hat x = x / \lVert x \rVert`: the same number, without the cancellation of
     1 − cos for nearly parallel vectors. With more than 16 prototypes, in float32, by one
-    matrix product, with an error in d of a few 1e-7; then the four nearest prototypes of
-    each input again from differences. A zero vector has no direction; its distance to
-    everything is 1, that of a right angle, and its gradient is 0.
+    matrix product, with an error in d of a few 1e-7, and the four nearest prototypes of
+    each input again from differences, as in :class:`Euclidean`. A zero vector has no
+    direction; its distance to everything is 1, that of a right angle, and its gradient is 0.
 
     Memory: holds (..., K) and (..., 4, D). Source: Miller-Golub et al. 2026.
     """
@@ -28,7 +28,7 @@ class Cosine(Distance):
         x_hat, x_zero = direction(x)
         w_hat, w_zero = direction(w)
         d = euclidean(x_hat, w_hat).square() / 2
-        return torch.where(x_zero | w_zero.mT, 1.0, d)
+        return torch.where(x_zero | w_zero.squeeze(-1), 1.0, d)
 
 
 def direction(v: Tensor, p: float = 2) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,9 @@ class Euclidean(Distance):
     between long vectors keeps its digits. With more, in float32, by one matrix product,
     :math:`d^2 = \lVert x \rVert^2 + \lVert w \rVert^2 - 2 x \cdot w`, with an error in
     :math:`d^2` of a few 1e-7 of :math:`\lVert x \rVert^2 + \lVert w \rVert^2`; then the four
-    nearest prototypes of each input again from their differences.
+    nearest prototypes of each input again from their differences. Where more than four are
+    closer than about a thousandth of its length, rounding decides which four are exact, and
+    the others count as far as the farthest of them.
 
     At x = w the gradient is taken to be 0. In float32, a distance below 1e-19 of the
     largest entry of all of ``x`` and ``w`` loses its digits, and may count as 0.

@@ -58,7 +58,8 @@ class Hamming(Distance):
         d = norm(self.bits(x, threshold), self.bits(w, threshold), p=1) / x.shape[-1]
         if self.spec.form == "hard":
             return d
-        return refined(d, partial(self.exact, threshold=threshold), x, w)
+        exact = partial(self.exact, threshold=threshold)
+        return refined(d, torch.finfo(d.dtype).eps, exact, x, w)
 
     def bits(self, v: Tensor, threshold: float | Tensor) -> Tensor:
         soft = ((v - threshold) / self.temperature).sigmoid()

@@ -32,8 +32,9 @@ class Mahalanobis(Distance):
     float32. The four nearest prototypes of an input are therefore computed again from the
     transformed difference.
 
-    Memory: holds (..., K) and (..., 4, D). Source: Miller-Golub et al. 2026; in their code
-    P need not be positive definite, and the language models' optimisers leave it out.
+    Memory: holds (..., K) and (..., 4, D), for ``full`` (..., 4, 2D). Source: Miller-Golub et
+    al. 2026; in their code P need not be positive definite, and the optimisers of the
+    language models leave it out.
 
     Args:
         dim: D, the width of x and w.
@@ -44,6 +45,7 @@ class Mahalanobis(Distance):
         ValueError: an unknown form, a ``dim`` below 1, x and w of another width, or a
             ``precision`` of another shape or that is not symmetric and positive definite
             (``full``: with an eigenvalue of 1e-6 or less).
+        TypeError: a ``precision`` that is not of floating point.
     """
 
     spec = DISTANCES["mahalanobis"]
@@ -86,12 +88,16 @@ class Mahalanobis(Distance):
         if not isinstance(precision, Tensor) or tuple(precision.shape) != shape:
             given = tuple(precision.shape) if isinstance(precision, Tensor) else precision
             raise ValueError(f"the precision of {form!r} must be a {shape} tensor, got {given}")
-        matrix = precision.diag() if form == "diagonal" else precision
+        if not precision.is_floating_point():
+            raise TypeError(f"precision must be a floating-point tensor, got {precision.dtype}")
+        matrix = precision.double().diag() if form == "diagonal" else precision.double()
+        floor = FLOOR if form == "full" else 0.0
         eye = matrix.new_ones(self.dim).diag()
         root: Tensor
-        root, failed = torch.linalg.cholesky_ex(matrix - FLOOR * eye if form == "full" else matrix)
+        root, failed = torch.linalg.cholesky_ex(matrix - floor * eye)
         if failed or not torch.allclose(matrix, matrix.mT):
-            raise ValueError(f"precision must be symmetric and positive definite, got {precision}")
+            what = f"symmetric and positive definite, with eigenvalues above {floor:g}"
+            raise ValueError(f"precision must be {what}, got {precision}")
         if form == "diagonal":
             return precision.log()
         if form == "cholesky":

@@ -31,7 +31,7 @@ class Minkowski(Distance):
 
     def __init__(self, p: float = 1.5) -> None:
         super().__init__()
-        if p == math.inf:
+        if isinstance(p, float) and p == math.inf:
             raise ValueError("p must be finite, got inf; the limit is distance('chebyshev')")
         self.p = check_number("p", p)
         self.spec = form_of(self.spec, "p >= 1" if p >= 1 else "p < 1")

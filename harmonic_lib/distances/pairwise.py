@@ -47,33 +47,40 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
     In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
     Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
     with a rounding error of a few :math:`\epsilon (\lVert Ax \rVert^2 + \lVert Aw \rVert^2)`.
-    Where either loses digits, the :data:`NEAREST` prototypes of each input, the ones
-    that carry the probability, are computed again from A(x - w).
+    Where either loses digits, the nearest prototypes are :func:`refined` by A(x - w).
     """
     unit = unit_of(x, w)
     x, w = x / unit, w / unit
     ax, aw = (x, w) if linear is None else (linear(x), linear(w))
-    if len(w) <= FEW or w.dtype == torch.float64:
-        d = norm(ax, aw, p=2)
-        if linear is None:
-            return unit * d
+    by_differences = len(w) <= FEW or w.dtype == torch.float64
+    if by_differences and linear is None:
+        return unit * norm(x, w, p=2)
+    error = 4 * torch.finfo(w.dtype).eps
+    squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
+    if by_differences:
+        d, resolution = norm(ax, aw, p=2), error * squares.detach().sqrt()
     else:
-        squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
-        d = (squares - 2 * (ax @ aw.mT)).clamp_min(torch.finfo(w.dtype).tiny).sqrt()
+        tiny = torch.finfo(w.dtype).tiny
+        d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
+        resolution = (error * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
-        length: Tensor = torch.linalg.vector_norm(
-            x - w if linear is None else linear(x - w), dim=-1
-        )
-        return length
+        difference = x - w if linear is None else linear(x - w)
+        return torch.linalg.vector_norm(difference, dim=-1)  # type: ignore[no-any-return]
 
-    return unit * refined(d, exact, x, w)
+    return unit * refined(d, resolution, exact, x, w)
 
 
-def refined(d: Tensor, exact: Formula, x: Tensor, w: Tensor) -> Tensor:
-    """Distances ``d`` (..., K), with those of the :data:`NEAREST` prototypes by ``exact``."""
+def refined(d: Tensor, resolution: Tensor | float, exact: Formula, x: Tensor, w: Tensor) -> Tensor:
+    """Distances ``d`` (..., K), with those of the :data:`NEAREST` prototypes by ``exact``.
+
+    A distance that is below the ``resolution`` of ``d``, and yet not among the nearest,
+    counts as the farthest of these: equal prototypes stay equal, however many they are.
+    """
     nearest = d.detach().topk(min(NEAREST, len(w)), largest=False).indices
-    return d.scatter(-1, nearest, exact(x.unsqueeze(-2), F.embedding(nearest, w)))
+    near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
+    farthest = near.detach().amax(-1, keepdim=True)
+    return torch.where(d <= resolution, farthest, d).scatter(-1, nearest, near)
 
 
 def unit_of(x: Tensor, w: Tensor) -> Tensor:
@@ -99,9 +106,9 @@ def in_units_of_largest(v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def power(v: Tensor, exponent: float) -> Tensor:
-    """``v ** exponent`` for v >= 0, with value and gradient 0 where v is 0."""
+    """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0."""
     zero = v == 0
-    return torch.where(zero, 0.0, torch.where(zero, 1.0, v).pow(exponent))
+    return torch.where(zero, 0.0**exponent, torch.where(zero, 1.0, v).pow(exponent))
 
 
 def _tiles(x: Tensor, w: Tensor) -> tuple[int, int]:
@@ -169,11 +176,12 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         x, w, d = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a derivative of the gradient may follow
+        # Where a derivative of the gradient may follow, and on a GPU, whose kernel for the
+        # gradient holds (N, K, D), by the formula.
+        if torch.is_grad_enabled() or x.device.type != "cpu":
 
             def formula(x: Tensor, w: Tensor) -> Tensor:
-                length: Tensor = torch.linalg.vector_norm(x - w, ord=ctx.p, dim=-1)
-                return length
+                return torch.linalg.vector_norm(x - w, ord=ctx.p, dim=-1)  # type: ignore[no-any-return]
 
             return *_pull_back(formula, x, w, g), None
         pull_back = torch.ops.aten._cdist_backward

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 from harmonic_lib.experiments import first_picture, pixel_classifiers, toy_points
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.records import Record
@@ -22,6 +22,5 @@ def by_name(name: str) -> Callable[..., Iterator[Record]]:
     Raises:
         ValueError: no recorded experiment has that name.
     """
-    if name not in RECORDED:
-        raise ValueError(unknown_name("experiment", name, RECORDED))
+    check_name("experiment", name, RECORDED)
     return RECORDED[name]

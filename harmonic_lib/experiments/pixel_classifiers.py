@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 import harmonic_lib as hl
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.device import default_device
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
@@ -78,10 +78,8 @@ def config(head: str, profile: str) -> Config:
     Raises:
         ValueError: an unknown head or profile.
     """
-    if head not in HEADS:
-        raise ValueError(unknown_name("head", head, HEADS))
-    if profile not in EPOCHS:
-        raise ValueError(unknown_name("profile", profile, EPOCHS))
+    check_name("head", head, HEADS)
+    check_name("profile", profile, EPOCHS)
     distance, exponent, _ = HEADS[head]
     # quick sees a tenth of the images half as often: a larger step makes up for part of it
     lr = 1e-3 if profile == "full" else 4e-3

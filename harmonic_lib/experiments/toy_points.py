@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import harmonic_lib as hl
-from harmonic_lib.checks import unknown_name
+from harmonic_lib.checks import check_name
 from harmonic_lib.measure import prototypes
 
 POINTS = {
@@ -72,10 +72,8 @@ def run(points: str, head: str, profile: str = "quick", seed: int = 0) -> Run:
         ValueError: an unknown set, head or profile.
     """
     for kind, name, valid in (("set of points", points, POINTS), ("head", head, HEADS)):
-        if name not in valid:
-            raise ValueError(unknown_name(kind, name, valid))
-    if profile not in STEPS:
-        raise ValueError(unknown_name("profile", profile, STEPS))
+        check_name(kind, name, valid)
+    check_name("profile", profile, STEPS)
     x = torch.tensor(POINTS[points], dtype=torch.float64)
     y = torch.arange(len(x))
     torch.manual_seed(seed)
