@@ -126,8 +126,10 @@ def test_the_library_digest_sees_the_library_and_not_the_pipeline(tmp_path: Path
     (package / "cli.py").write_text("2")
     (package / "book" / "render.py").write_text("2")
     assert library_digest(package) == before
-    (package / "head.py").write_text("2")
-    assert library_digest(package) != before
+    for name in ("head.py", "facts.ini"):
+        (package / name).write_text("2")
+        assert library_digest(package) != before
+        before = library_digest(package)
 
 
 def test_no_chapter_uses_the_parts_that_the_digest_leaves_out() -> None:

@@ -52,11 +52,11 @@ def chapter_key(notebook: NotebookNode, profile: str, library: str, data: dict[s
 
 
 def library_digest(package: Path) -> str:
-    """The digest of the library's source, but for the parts that no chapter uses."""
+    """The digest of the library: its code and facts, but for the parts that no chapter uses."""
     files = [
         path
-        for path in sorted(package.rglob("*.py"))
-        if path.relative_to(package).parts[0] not in APART
+        for path in sorted(package.rglob("*"))
+        if path.suffix in {".py", ".ini"} and path.relative_to(package).parts[0] not in APART
     ]
     return tree_digest(package, files)
 
