@@ -13,6 +13,7 @@ Each provider computes Euclidean distances, (N, D), (K, D) -> (N, K).
 from __future__ import annotations
 
 import csv
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ from harmonic_lib.records import provenance
 HERE = Path(__file__).parent
 LENGTH = 30.0
 DISTANCES = np.logspace(-4, 1, 26)
-N, K, D = 64, 256, 256
+N, K, D = 64, 1024, 256
+CROWDS = (1, 12)
 SHAPES = [(1024, 10, 256), (1024, 100, 256), (512, 2000, 256), (256, 10000, 128)]
 ROUNDS = 7
 
@@ -52,19 +54,24 @@ PROVIDERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def errors() -> Iterator[dict[str, object]]:
-    """At each true distance, a prototype that far from each input, among others far away."""
+    """At each true distance, a prototype that far from each input, among others far away.
+
+    In a crowd, it is the nearest of twelve; the next is a tenth farther, and so on.
+    """
     torch.manual_seed(0)
-    for target in DISTANCES:
+    for near, target in itertools.product(CROWDS, DISTANCES):
         x = LENGTH * torch.nn.functional.normalize(torch.randn(N, D), dim=-1)
-        way = torch.nn.functional.normalize(torch.randn(N, D, dtype=torch.float64), dim=-1)
-        near = (x.double() + target * way).float()
-        far = LENGTH * torch.nn.functional.normalize(torch.randn(K - N, D), dim=-1)
-        true = torch.linalg.vector_norm(x.double() - near.double(), dim=-1)
+        way = torch.nn.functional.normalize(torch.randn(near, N, D, dtype=torch.float64), dim=-1)
+        steps = target * (1 + torch.arange(near) / 10)
+        crowd = (x.double() + steps[:, None, None] * way).float().reshape(-1, D)
+        far = LENGTH * torch.nn.functional.normalize(torch.randn(K - near * N, D), dim=-1)
+        true = torch.linalg.vector_norm(x.double() - crowd[:N].double(), dim=-1)
         for provider, distance in PROVIDERS.items():
-            d = distance(x, torch.cat([near, far]))[:, :N].diagonal().double()
+            d = distance(x, torch.cat([crowd, far]))[:, :N].diagonal().double()
             error = ((d - true).abs() / true).sort().values
             yield {
                 "provider": provider,
+                "near": near,
                 "distance": f"{target:.3e}",
                 "median_relative_error": f"{error[N // 2]:.3e}",
                 "largest_relative_error": f"{error[-1]:.3e}",
@@ -85,7 +92,11 @@ def costs() -> Iterator[dict[str, object]]:
         x = torch.randn(rows, width, requires_grad=True)
         w = torch.randn(classes, width, requires_grad=True)
         fits = {p: f for p, f in PROVIDERS.items() if p != "broadcast" or classes <= 2000}
-        rounds = [{p: seconds(f, x, w) for p, f in fits.items()} for _ in range(ROUNDS + 1)][1:]
+        rounds = []
+        for turn in range(ROUNDS + 1):
+            order = [*fits][turn % len(fits) :] + [*fits][: turn % len(fits)]
+            rounds.append({provider: seconds(fits[provider], x, w) for provider in order})
+        rounds = rounds[1:]  # the first one warms up
         for provider in fits:
             ratios = sorted(each[provider] / each["expansion"] for each in rounds)
             yield {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 
 import torch
 from torch import Tensor
@@ -72,7 +74,10 @@ def isomax_logits(dist: Tensor, tau: float = 10.0) -> Tensor:
 
 
 def gaussian_logits(dist: Tensor, sigma: float = 1.0) -> Tensor:
-    r""":math:`-d^2 / 2 \sigma^2`: equal spheres. Prototypical networks, Snell et al. 2017."""
+    r""":math:`-d^2 / 2 \sigma^2`: equal spheres. Prototypical networks, Snell et al. 2017.
+
+    In float32 it is -inf where d is beyond 1e19 times sigma.
+    """
     return -(as_float(dist) / sigma).square() / 2
 
 
@@ -81,8 +86,8 @@ def student_t_logits(dist: Tensor, exponent: float, scale: float = 1.0) -> Tenso
 
     As s falls to 0 its softmax becomes HarMax. t-SNE, van der Maaten and Hinton 2008.
     """
-    ratio = as_float(dist) / scale
-    return -exponent * torch.hypot(ratio, torch.ones_like(ratio)).log()
+    dist = as_float(dist)
+    return -exponent * (torch.hypot(dist, torch.full_like(dist, scale)).log() - math.log(scale))
 
 
 def cosine_softmax_logits(dist: Tensor, tau: float = 10.0) -> Tensor:
@@ -131,5 +136,7 @@ def link(name: str, **options: float) -> Link:
         TypeError: the link has no such option, or one is missing.
     """
     check_name("link", name, LINKS)
-    check_options(name, partial(LINKS[name], torch.empty(0)), options)
-    return Link(name, {option: check_number(option, value) for option, value in options.items()})
+    build = partial(LINKS[name], torch.empty(0))
+    check_options(name, build, options)
+    every = {key: options.get(key, p.default) for key, p in signature(build).parameters.items()}
+    return Link(name, {option: check_number(option, value) for option, value in every.items()})

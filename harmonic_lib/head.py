@@ -95,6 +95,8 @@ def as_link(given: str | Link, exponent: float | None, in_features: int) -> Link
 def as_distance(given: str | Distance, in_features: int) -> Distance:
     """The distance that was named, or the one that was given."""
     if isinstance(given, Distance):
+        if getattr(given, "dim", in_features) != in_features:
+            raise ValueError(f"expected a distance of width {in_features}, got {given}")
         return given
     if not isinstance(given, str):
         raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")

@@ -163,3 +163,19 @@ def test_no_gradient_is_lost_at_any_scale(
     torch.testing.assert_close(far_loss, loss, rtol=1e-4, atol=0)
     torch.testing.assert_close(far_grad_x * scale, grad_x, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(far_grad_w * scale, grad_w, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=name_of)
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_the_second_derivative_is_finite_on_a_prototype_and_at_zero(
+    form: hl.DistanceSpec, classes: int, dtype: torch.dtype
+) -> None:
+    x, w = torch.randn(4, 6, dtype=dtype), torch.randn(classes, 6, dtype=dtype)
+    w[0], x[1], w[1] = x[0], 0, 0
+    leaves = [x.requires_grad_(), w.requires_grad_()]
+    distance = build(form, 6).to(dtype)
+    loss = hl.harmonic_logits(distance(x, w), 2).logsumexp(-1).sum()
+    first = torch.autograd.grad(loss, leaves, create_graph=True)
+    second = torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
+    assert all(g.isfinite().all() for g in (*first, *second))

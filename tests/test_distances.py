@@ -717,3 +717,19 @@ def test_no_tile_is_above_the_budget(budget: int, monkeypatch: pytest.MonkeyPatc
     pairwise.every_pair(formula, x, w).sum().backward()
     assert sum(tiles) == 2 * 7 * 6 * D  # each pair once forwards and once backwards
     assert max(tiles) <= budget
+
+
+@pytest.mark.parametrize("name", ["euclidean", "mahalanobis"])
+def test_a_common_offset_costs_no_digits(name: str) -> None:
+    x, w = (5 + 1e-3 * torch.randn(rows, 768) for rows in (8, 100))
+    d = hl.distance(name, **({"dim": 768} if name == "mahalanobis" else {}))
+    exact = torch.cdist(x.double(), w.double())
+    torch.testing.assert_close(d(x, w).double(), exact, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6])
+def test_one_prototype_far_away_costs_the_others_no_digits(far: float) -> None:
+    x, w = torch.randn(8, 64), torch.randn(100, 64)
+    w[7] *= far
+    exact = torch.cdist(x.double(), w.double())
+    torch.testing.assert_close(hl.distance("euclidean")(x, w).double(), exact, rtol=1e-5, atol=0)

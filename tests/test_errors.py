@@ -147,9 +147,20 @@ BAD = [
     *number("smooth", "positive", lambda a: distance("chebyshev", smooth=a), 0, -2.0, inf, "10"),
     *number("temperature", "positive", lambda t: distance("hamming", temperature=t), 0, -1, nan),
     *number("threshold", "real", lambda t: distance("hamming", threshold=t), nan, -inf, "half"),
-    *number("min_denom", "positive", lambda m: distance("canberra", min_denom=m), 0, -1e-2, inf),
     *number(
-        *("weight_power", "non-negative", lambda q: distance("canberra", weight_power=q)),
+        "min_denom",
+        "positive",
+        lambda m: distance("canberra", form="robust", min_denom=m),
+        0,
+        -1e-2,
+        inf,
+    ),
+    *number(
+        *(
+            "weight_power",
+            "non-negative",
+            lambda q: distance("canberra", form="weighted", weight_power=q),
+        ),
         *(-1, nan, "1"),
     ),
     *size("dim", lambda dim: mahalanobis(dim=dim), 0, -3, 2.5, True, "2", None),
@@ -270,7 +281,17 @@ BAD = [
         ),
         (lambda: head(D, K, weight=nn.Parameter(W.mT)), "got (5, 3)", "must have shape (3, 5)"),
         (lambda: head(D, K)(torch.zeros(2, 4)), "got x (2, 4) and w (3, 5)", SHAPES),
-        (lambda: head(D, K, mahalanobis(dim=4))(X), "got 5", "of width dim = 4"),
+        (lambda: head(D, K, mahalanobis(dim=4)), "got Mahalanobis(full)", "a distance of width 5"),
+        (
+            lambda: distance("canberra", form="robust", weight_power=1),
+            "got it for 'robust'",
+            "weight_power is for the form 'weighted'",
+        ),
+        (
+            lambda: distance("canberra", min_denom=0.1),
+            "got it for 'standard'",
+            "min_denom is for the form 'robust'",
+        ),
     ),
     # logits and probabilities
     *refused(

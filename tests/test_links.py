@@ -218,8 +218,8 @@ def test_the_cosine_softmax_takes_a_cosine_distance() -> None:
     ("options", "text"),
     [
         ({}, "link=harmonic(exponent=3)"),
-        ({"link": "student_t"}, "link=student_t(exponent=3)"),
-        ({"link": "isomax"}, "link=isomax()"),
+        ({"link": "student_t"}, "link=student_t(exponent=3, scale=1)"),
+        ({"link": "isomax"}, "link=isomax(tau=10)"),
         ({"link": hl.link("gaussian", sigma=0.25)}, "link=gaussian(sigma=0.25)"),
         (
             {"link": hl.link("student_t", exponent=2, scale=0.5)},

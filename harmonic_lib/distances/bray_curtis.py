@@ -23,8 +23,8 @@ class BrayCurtis(Distance):
       distance, the total variation; in [0, 1], in float32 to about 5e-8. A zero vector is at 1
       to everything.
 
-    All are quotients of Manhattan distances. Memory: holds (..., K). Source: Miller-Golub
-    et al. 2026; their standard denominator is the absolute value of the sum.
+    All are quotients of Manhattan distances. Memory: holds (..., K) up to four times. Source:
+    Miller-Golub et al. 2026; their standard denominator is the absolute value of the sum.
 
     Args:
         form: "standard", "abs" or "normalized".

@@ -25,22 +25,33 @@ class Canberra(Distance):
 
     Args:
         form: "standard", "robust" or "weighted".
-        min_denom: the least denominator of ``robust``, in units of x.
-        weight_power: the power q >= 0 of ``weighted``.
+        min_denom: the least denominator of ``robust``, in units of x; None for 0.01.
+        weight_power: the power q >= 0 of ``weighted``; None for 0.5. With 1 it is the
+            Bray-Curtis distance ``abs``.
 
     Raises:
-        ValueError: an unknown form, or a number out of its range.
+        ValueError: an unknown form, a number out of its range, or one of another form.
     """
 
     spec = DISTANCES["canberra"]
 
     def __init__(
-        self, form: str = "standard", min_denom: float = 1e-2, weight_power: float = 1.0
+        self,
+        form: str = "standard",
+        min_denom: float | None = None,
+        weight_power: float | None = None,
     ) -> None:
         super().__init__()
         self.spec = form_of(self.spec, form)
-        self.min_denom = check_number("min_denom", min_denom)
-        self.weight_power = check_number("weight_power", weight_power, "non-negative")
+        if form == "robust":
+            self.min_denom = check_number("min_denom", 1e-2 if min_denom is None else min_denom)
+        elif min_denom is not None:
+            raise ValueError(f"min_denom is for the form 'robust', got it for {form!r}")
+        if form == "weighted":
+            q = 0.5 if weight_power is None else weight_power
+            self.weight_power = check_number("weight_power", q, "non-negative")
+        elif weight_power is not None:
+            raise ValueError(f"weight_power is for the form 'weighted', got it for {form!r}")
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         return every_pair(getattr(self, self.spec.form), x, w)

@@ -18,8 +18,8 @@ class Chebyshev(Distance):
     where others have the sum, makes d(x, x) = 0; it is below the maximum by at most
     :math:`\log(D) / \alpha`.
 
-    Memory: holds (..., K) twice, and works in tiles of 4 MiB. Source: Miller-Golub et al.
-    2026; their vision code divides the differences by their deviation and takes no maximum.
+    Memory: holds (..., K) up to three times, and works in tiles of 4 MiB. Source: Miller-Golub et
+    al. 2026; their vision code divides the differences by their deviation and takes no maximum.
 
     Args:
         smooth: None for the maximum, or alpha > 0 in units of one over a distance.

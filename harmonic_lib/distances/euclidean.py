@@ -16,14 +16,15 @@ class Euclidean(Distance):
     :math:`d^2 = \lVert x \rVert^2 + \lVert w \rVert^2 - 2 x \cdot w`, with an error in
     :math:`d^2` of a few 1e-7 of :math:`\lVert x \rVert^2 + \lVert w \rVert^2`; then the four
     nearest prototypes of each input again from their differences. Where more than four are
-    closer than about a thousandth of its length, rounding decides which four are exact, and
-    the others count as far as the farthest of them.
+    closer than about a thousandth of its length (measured from the mean prototype), rounding
+    decides which four are exact; the others count as far as the farthest of them, and have
+    no gradient. Where TF32 is switched on, on a GPU, a few 1e-7 are a few 1e-4.
 
     At x = w the gradient is taken to be 0. In float32, a distance below 1e-19 of the
-    largest entry of all of ``x`` and ``w`` loses its digits, and may count as 0.
+    largest entry of all of ``x`` and ``w`` loses its digits.
 
-    Memory: holds (..., K) and (..., 4, D). Source: Baek et al. 2025, section 2 (the harmonic
-    logit); their released code uses the square of it.
+    Memory: holds (..., K) up to three times, and (..., 4, D). Source: Baek et al. 2025, section 2
+    (the harmonic logit); their released code uses the square of it.
     """
 
     spec = DISTANCES["euclidean"]

@@ -21,15 +21,16 @@ class Hamming(Distance):
     - ``hard``: 1 where :math:`x_i > \theta`, else 0, with the gradient of the soft bit
       (straight through), and none where two bits agree;
     - ``gumbel``: in training, soft bits of x plus logistic noise, the difference of two Gumbel
-      variables, drawn once a call for each coordinate and common to x and w; as T falls, the
-      mean over the noise becomes the soft distance of T = 1. In evaluation, the soft bits.
+      variables, drawn once a call for each coordinate and common to x and w (``vmap`` asks how,
+      by its ``randomness``); as T falls, the mean over the noise becomes the soft distance of T =
+      1. In evaluation, the soft bits.
 
     It is the Manhattan distance of bits, which loses differences of soft bits below 1e-7 in
     float32. The four nearest prototypes of each input are therefore computed again from
     :math:`|\sigma(a) - \sigma(b)| = \sigma(a) \sigma(-b) (1 - e^{b - a})`, a the larger one.
 
-    Memory: holds (..., K) and (..., 4, D). Source: Miller-Golub et al. 2026, there with a sum
-    in place of the mean that SciPy has.
+    Memory: holds (..., K) up to three times, and (..., 4, D). Source: Miller-Golub et al. 2026,
+    there with a sum in place of the mean that SciPy has.
 
     Args:
         form: "soft", "gumbel" or "hard".

@@ -30,11 +30,11 @@ class Mahalanobis(Distance):
     It is the Euclidean distance of transformed vectors. Where x and w are close to each other
     and far from 0, that loses digits: an error of a few 1e-7 of their transformed length in
     float32. The four nearest prototypes of an input are therefore computed again from the
-    transformed difference.
+    transformed difference, as in :class:`Euclidean`.
 
-    Memory: holds (..., K) and (..., 4, D), for ``full`` (..., 4, 2D). Source: Miller-Golub et
-    al. 2026; in their code P need not be positive definite, and the optimisers of the
-    language models leave it out.
+    Memory: holds (..., K) up to three times, and (..., 4, D), for ``full`` (..., 4, 2D). Source:
+    Miller-Golub et al. 2026; in their code P need not be positive definite, and the optimisers of
+    the language models leave it out.
 
     Args:
         dim: D, the width of x and w.

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import every_pair, in_units_of_largest, power
+from harmonic_lib.distances.pairwise import euclidean, every_pair, in_units_of_largest, norm, power
 
 
 class Minkowski(Distance):
     r"""The p-distance, :math:`d(x, w) = (\sum_i |x_i - w_i|^p)^{1/p}`, for any p > 0.
 
-    For p < 1 the triangle inequality fails. Each pair is measured in units of its largest
-    difference, so no power over- or underflows. Where a difference is 0 its gradient is
+    For p < 1 the triangle inequality fails, and the distance grows as :math:`D^{1/p}`: in
+    float32 it overflows at p below about log10(D) / 38. Each pair is measured in units of its
+    largest difference, so no power does. Where a difference is 0 its gradient is
     taken to be 0, also for p < 1, where the slope beside it is infinite.
 
     Memory: holds (..., K), and works in tiles of 4 MiB. Source: Miller-Golub et al. 2026.
@@ -37,6 +38,10 @@ class Minkowski(Distance):
         self.spec = form_of(self.spec, "p >= 1" if p >= 1 else "p < 1")
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
+        if self.p == 1:
+            return norm(x, w, p=1)
+        if self.p == 2:
+            return euclidean(x, w)
         return every_pair(self.formula, x, w)
 
     def formula(self, x: Tensor, w: Tensor) -> Tensor:

@@ -46,16 +46,20 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
 
     In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
     Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
-    with a rounding error of a few :math:`\epsilon (\lVert Ax \rVert^2 + \lVert Aw \rVert^2)`.
+    with a rounding error of a few :math:`\epsilon (\lVert Ax \rVert^2 + \lVert Aw \rVert^2)`,
+    lengths from the mean prototype, where that is nearer to the inputs than 0 is.
     Where either loses digits, the nearest prototypes are :func:`refined` by A(x - w).
     """
     unit = unit_of(x, w)
     x, w = x / unit, w / unit
-    ax, aw = (x, w) if linear is None else (linear(x), linear(w))
     by_differences = len(w) <= FEW or w.dtype == torch.float64
     if by_differences and linear is None:
         return unit * norm(x, w, p=2)
-    error = 4 * torch.finfo(w.dtype).eps
+    centre = centre_of(x, w)
+    ax, aw = x - centre, w - centre
+    if linear is not None:
+        ax, aw = linear(ax), linear(aw)
+    error = 8 * torch.finfo(w.dtype).eps
     squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
     if by_differences:
         d, resolution = norm(ax, aw, p=2), error * squares.detach().sqrt()
@@ -65,8 +69,7 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
         resolution = (error * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
-        difference = x - w if linear is None else linear(x - w)
-        return torch.linalg.vector_norm(difference, dim=-1)  # type: ignore[no-any-return]
+        return length(x - w if linear is None else linear(x - w), p=2)
 
     return unit * refined(d, resolution, exact, x, w)
 
@@ -81,6 +84,23 @@ def refined(d: Tensor, resolution: Tensor | float, exact: Formula, x: Tensor, w:
     near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
     farthest = near.detach().amax(-1, keepdim=True)
     return torch.where(d <= resolution, farthest, d).scatter(-1, nearest, near)
+
+
+def length(v: Tensor, p: float) -> Tensor:
+    """The p-norm along the last axis, p = 1 or 2, with all its derivatives 0 where ``v`` is 0."""
+    if p == 1:
+        return v.abs().sum(-1)
+    return power(v.square().sum(-1), 0.5)
+
+
+def centre_of(x: Tensor, w: Tensor) -> Tensor:
+    """The mean of the prototypes, or 0 where that is nearer to the inputs: (D,).
+
+    Distances do not change with the origin, so no gradient passes through it.
+    """
+    x, mean = x.detach(), w.detach().mean(0)
+    nearer = (x - mean).square().mean() < x.square().mean()
+    return torch.where(nearer, mean, 0.0)
 
 
 def unit_of(x: Tensor, w: Tensor) -> Tensor:
@@ -174,17 +194,20 @@ class _Norm(torch.autograd.Function):
         ctx.save_for_backward(x, w, output)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, w, d = ctx.saved_tensors
         # Where a derivative of the gradient may follow, and on a GPU, whose kernel for the
         # gradient holds (N, K, D), by the formula.
         if torch.is_grad_enabled() or x.device.type != "cpu":
 
             def formula(x: Tensor, w: Tensor) -> Tensor:
-                return torch.linalg.vector_norm(x - w, ord=ctx.p, dim=-1)  # type: ignore[no-any-return]
+                return length(x - w, ctx.p)
 
             return *_pull_back(formula, x, w, g), None
-        pull_back = torch.ops.aten._cdist_backward
-        grad_x = pull_back(g.contiguous(), x, w, ctx.p, d)
-        grad_w = pull_back(g.mT.contiguous(), w, x, ctx.p, d.mT.contiguous())
+        grad_x = grad_w = None
+        if ctx.needs_input_grad[0]:
+            grad_x = torch.ops.aten._cdist_backward(g.contiguous(), x, w, ctx.p, d)
+        if ctx.needs_input_grad[1]:
+            g, d = g.mT.contiguous(), d.mT.contiguous()
+            grad_w = torch.ops.aten._cdist_backward(g, w, x, ctx.p, d)
         return grad_x, grad_w, None
