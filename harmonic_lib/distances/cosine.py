@@ -15,13 +15,12 @@ class Cosine(Distance):
     Computed as :math:`\tfrac12 \lVert \hat x - \hat w \rVert^2` with the unit vectors
     :math:`\hat x = x / \lVert x \rVert`: the same number, without the cancellation of
     1 − cos for nearly parallel vectors. What is left is the rounding of the unit vectors: in
-    float32 a relative error of 1e-4 at d = 5e-9, and of 1e-2 at 5e-13. With more than 16
-    prototypes, in float32, by one matrix product, with an error in d of a few 1e-7, and the
-    four nearest prototypes of each input again from differences, as in :class:`Euclidean`.
+    float32 a relative error of 1e-4 at d = 5e-9, and of 1e-2 at 5e-13. By differences or by
+    a matrix product, as in :class:`Euclidean`.
     A zero vector has no direction; its distance to everything is 1, that of a right angle,
     and its gradient is 0.
 
-    Memory: holds (..., K) up to four times, and (..., 4, D). Source: Miller-Golub et al. 2026.
+    Memory: holds a few (..., K) in float64, and (..., 4, D). Source: Miller-Golub et al. 2026.
     """
 
     spec = DISTANCES["cosine"]

@@ -12,18 +12,19 @@ class Euclidean(Distance):
     r"""The straight-line distance, :math:`d(x, w) = \sqrt{\sum_i (x_i - w_i)^2}`.
 
     With up to 16 prototypes, and in float64, from the differences: a small distance
-    between long vectors keeps its digits. With more, in float32, by one matrix product,
+    between long vectors keeps its digits. With more, by one matrix product in float64,
     :math:`d^2 = \lVert x \rVert^2 + \lVert w \rVert^2 - 2 x \cdot w`, with an error in
-    :math:`d^2` of a few 1e-7 of :math:`\lVert x \rVert^2 + \lVert w \rVert^2`; then the four
-    nearest prototypes of each input again from their differences. Where more than four are
-    closer than about a thousandth of its length (measured from the mean prototype), rounding
-    decides which four are exact; the others count as far as the farthest of them, and have
-    no gradient. Where TF32 is switched on, on a GPU, a few 1e-7 are a few 1e-4.
+    :math:`d^2` of a few 1e-16 of :math:`\lVert x \rVert^2 + \lVert w \rVert^2`, and the four
+    nearest prototypes of each input again from their differences. The relative error of the
+    others is 1e-3 at d = 1e-6 times these lengths; where more than four are closer than 5e-8
+    times, rounding decides which four are exact, and the others count as the farthest of
+    them, without a gradient. (Apple's GPUs have no float64: there, 1e-16 is 1e-7, 1e-6 is
+    0.02 and 5e-8 is 1e-3.)
 
     At x = w the gradient is taken to be 0. In float32, a distance below 1e-19 of the
     largest entry of all of ``x`` and ``w`` loses its digits.
 
-    Memory: holds (..., K) up to three times, and (..., 4, D). Source: Baek et al. 2025, section 2
+    Memory: holds a few (..., K) in float64, and (..., 4, D). Source: Baek et al. 2025, section 2
     (the harmonic logit); their released code uses the square of it.
     """
 

@@ -27,12 +27,11 @@ class Mahalanobis(Distance):
       ``weight`` on it, and 0 above it;
     - ``diagonal``: :math:`P = \operatorname{diag}(e^{\text{weight}})`.
 
-    It is the Euclidean distance of transformed vectors. Where x and w are close to each other
-    and far from 0, that loses digits: an error of a few 1e-7 of their transformed length in
-    float32. The four nearest prototypes of an input are therefore computed again from the
-    transformed difference, as in :class:`Euclidean`.
+    It is the Euclidean distance of transformed vectors, which are computed in float64, as
+    they lose digits where x and w are close to each other and far from 0; then the four
+    nearest prototypes of each input again from the transformed difference.
 
-    Memory: holds (..., K) up to three times, and (..., 4, D), for ``full`` (..., 4, 2D). Source:
+    Memory: holds a few (..., K) in float64, and (..., 4, D), for ``full`` (..., 4, 2D). Source:
     Miller-Golub et al. 2026; in their code P need not be positive definite, and the optimisers of
     the language models leave it out.
 
@@ -62,10 +61,10 @@ class Mahalanobis(Distance):
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if x.shape[-1] != self.dim:
             raise ValueError(f"expected x and w of width dim = {self.dim}, got {x.shape[-1]}")
-        factor = self.factor().to(x.dtype)
+        factor = self.factor()
         if self.spec.form == "diagonal":
-            return euclidean(x, w, linear=lambda v: v * factor)
-        return euclidean(x, w, linear=lambda v: v @ factor)
+            return euclidean(x, w, linear=lambda v: v * factor.to(v.dtype))
+        return euclidean(x, w, linear=lambda v: v @ factor.to(v.dtype))
 
     def factor(self) -> Tensor:
         """F with P = F Fᵀ, of shape (D, 2D), (D, D) or, the diagonal alone, (D,)."""

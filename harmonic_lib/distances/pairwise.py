@@ -46,27 +46,26 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
 
     In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
     Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
-    with a rounding error of a few :math:`\epsilon (\lVert Ax \rVert^2 + \lVert Aw \rVert^2)`,
-    lengths from the mean prototype, where that is nearer to the inputs than 0 is.
-    Where either loses digits, the nearest prototypes are :func:`refined` by A(x - w).
+    in float64, because its rounding error is a few :math:`\epsilon` of the squared lengths and
+    not of the result. The nearest prototypes are then :func:`refined` by A(x - w).
     """
     unit = unit_of(x, w)
     x, w = x / unit, w / unit
     by_differences = len(w) <= FEW or w.dtype == torch.float64
     if by_differences and linear is None:
         return unit * norm(x, w, p=2)
-    centre = centre_of(x, w)
-    ax, aw = x - centre, w - centre
+    # Apple's GPUs have no float64: there the error is that of float32.
+    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    ax, aw = x.to(wide), w.to(wide)
     if linear is not None:
         ax, aw = linear(ax), linear(aw)
-    error = 8 * torch.finfo(w.dtype).eps
     squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
+    eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
     if by_differences:
-        d, resolution = norm(ax, aw, p=2), error * squares.detach().sqrt()
+        d, resolution = norm(ax, aw, p=2), 8 * eps * squares.detach().sqrt()
     else:
-        tiny = torch.finfo(w.dtype).tiny
         d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
-        resolution = (error * squares.detach()).clamp_min(tiny).sqrt()
+        resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
         return length(x - w if linear is None else linear(x - w), p=2)
@@ -83,7 +82,7 @@ def refined(d: Tensor, resolution: Tensor | float, exact: Formula, x: Tensor, w:
     nearest = d.detach().topk(min(NEAREST, len(w)), largest=False).indices
     near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
     farthest = near.detach().amax(-1, keepdim=True)
-    return torch.where(d <= resolution, farthest, d).scatter(-1, nearest, near)
+    return torch.where(d <= resolution, farthest, d.to(near.dtype)).scatter(-1, nearest, near)
 
 
 def length(v: Tensor, p: float) -> Tensor:
@@ -91,16 +90,6 @@ def length(v: Tensor, p: float) -> Tensor:
     if p == 1:
         return v.abs().sum(-1)
     return power(v.square().sum(-1), 0.5)
-
-
-def centre_of(x: Tensor, w: Tensor) -> Tensor:
-    """The mean of the prototypes, or 0 where that is nearer to the inputs: (D,).
-
-    Distances do not change with the origin, so no gradient passes through it.
-    """
-    x, mean = x.detach(), w.detach().mean(0)
-    nearer = (x - mean).square().mean() < x.square().mean()
-    return torch.where(nearer, mean, 0.0)
 
 
 def unit_of(x: Tensor, w: Tensor) -> Tensor:
