@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -87,7 +86,9 @@ def student_t_logits(dist: Tensor, exponent: float, scale: float = 1.0) -> Tenso
     As s falls to 0 its softmax becomes HarMax. t-SNE, van der Maaten and Hinton 2008.
     """
     dist = as_float(dist)
-    return -exponent * (torch.hypot(dist, torch.full_like(dist, scale)).log() - math.log(scale))
+    s = torch.full_like(dist, scale)
+    small, large = dist.minimum(s), dist.maximum(s)
+    return -exponent * (large.log() - s.log() + (small / large).square().log1p() / 2)
 
 
 def cosine_softmax_logits(dist: Tensor, tau: float = 10.0) -> Tensor:

@@ -73,7 +73,7 @@ def test_student_t_of_a_small_scale_is_harmax(d: np.ndarray, n: float) -> None:
 def test_student_t_of_many_degrees_is_gaussian(d: np.ndarray, sigma: float) -> None:
     n = 1e8  # log(1 + y) is y up to y^2 / 2, and rounded to about 1e-16, with a factor n / 2
     student_t = ours("student_t", d, exponent=n, scale=math.sqrt(n) * sigma)
-    np.testing.assert_allclose(student_t, ours("gaussian", d, sigma=sigma), rtol=1e-4)
+    np.testing.assert_allclose(student_t, ours("gaussian", d, sigma=sigma), rtol=1e-5)
 
 
 @given(d=DISTANCES, tau=POSITIVE)
