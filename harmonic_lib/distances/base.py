@@ -90,7 +90,7 @@ class Distance(nn.Module):
 
     spec: DistanceSpec
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # so that a distance without options is seen to take none
         super().__init__()
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:

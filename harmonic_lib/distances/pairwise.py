@@ -19,7 +19,7 @@ FEW = 16
 """Up to so many prototypes, differences cost no more than a matrix product with refinement."""
 
 NEAREST = 4
-"""So many of an input's nearest prototypes have their distance refined after a matrix product."""
+"""So many of an input's nearest prototypes have their distance refined."""
 
 
 def every_pair(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
