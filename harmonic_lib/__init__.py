@@ -10,8 +10,10 @@ import importlib
 from types import ModuleType
 
 from harmonic_lib.distances import DISTANCES, Distance, DistanceSpec, distance
+from harmonic_lib.distances.engine import engine
 from harmonic_lib.harmax import Link, harmax, harmonic_logits, link
 from harmonic_lib.head import HarmonicHead
+from harmonic_lib.loss import harmonic_cross_entropy
 
 __all__ = [
     "DISTANCES",
@@ -21,9 +23,11 @@ __all__ = [
     "Link",
     "data",
     "distance",
+    "engine",
     "experiments",
     "figures",
     "harmax",
+    "harmonic_cross_entropy",
     "harmonic_logits",
     "link",
     "records",

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from harmonic_lib.checks import check_size
-from harmonic_lib.distances import DISTANCES, Distance, distance
+from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.distances.cosine import Cosine
 from harmonic_lib.harmax import Link, link
+from harmonic_lib.loss import cross_entropy
 
 
 class HarmonicHead(nn.Module):
@@ -77,6 +78,33 @@ class HarmonicHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.link(self.distance(x, self.weight))
 
+    def loss(
+        self,
+        x: Tensor,
+        y: Tensor,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        max_mb: float | None = None,
+    ) -> Tensor:
+        """``F.cross_entropy(head(x), y)`` and its gradients, in little memory, for many classes.
+
+        (..., D), (...) -> a number, or (...) where ``reduction`` is "none". Arguments and errors
+        are those of :func:`harmonic_lib.harmonic_cross_entropy`.
+        """
+        loss: Tensor = cross_entropy(
+            x,
+            self.weight,
+            y,
+            self.distance,
+            self.link,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            max_mb=max_mb,
+        )
+        return loss
+
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, link={self.link}"
 
@@ -90,18 +118,6 @@ def as_link(given: str | Link, exponent: float | None, in_features: int) -> Link
     if exponent is not None:
         raise ValueError(f"an exponent has no place beside this link, got {exponent!r} and {given}")
     return link(given) if isinstance(given, str) else given
-
-
-def as_distance(given: str | Distance, in_features: int) -> Distance:
-    """The distance that was named, or the one that was given."""
-    if isinstance(given, Distance):
-        if getattr(given, "dim", in_features) != in_features:
-            raise ValueError(f"expected a distance of width {in_features}, got {given}")
-        return given
-    if not isinstance(given, str):
-        raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")
-    learns = given in DISTANCES and DISTANCES[given].learns
-    return distance(given, dim=in_features) if learns else distance(given)
 
 
 def check_shared(weight: nn.Parameter, shape: tuple[int, int]) -> None:

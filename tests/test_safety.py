@@ -15,7 +15,7 @@ from forms import FORMS, build, exact, name_of
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.distances.pairwise import FEW
+from harmonic_lib.distances.engine import FEW
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 HALVES = [torch.bfloat16, torch.float16]

@@ -16,7 +16,7 @@ from harmonic_lib.distances.mahalanobis import Mahalanobis
 from harmonic_lib.distances.manhattan import Manhattan
 from harmonic_lib.distances.minkowski import Minkowski
 
-__all__ = ["DISTANCES", "Distance", "DistanceSpec", "distance"]
+__all__ = ["DISTANCES", "Distance", "DistanceSpec", "as_distance", "distance"]
 
 CLASSES: dict[str, type[Distance]] = {
     cls.spec.name: cls
@@ -53,3 +53,15 @@ def distance(name: str, **options: object) -> Distance:
     check_name("distance", name, CLASSES)
     check_options(name, CLASSES[name], options)
     return CLASSES[name](**options)
+
+
+def as_distance(given: str | Distance, in_features: int) -> Distance:
+    """The distance that was named, or the one that was given."""
+    if isinstance(given, Distance):
+        if getattr(given, "dim", in_features) != in_features:
+            raise ValueError(f"expected a distance of width {in_features}, got {given}")
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")
+    learns = given in DISTANCES and DISTANCES[given].learns
+    return distance(given, dim=in_features) if learns else distance(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,9 +98,7 @@ class Distance(nn.Module):
         check_inputs(x, w)
         dtype = torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
         x, w = x.to(dtype), w.to(dtype)
-        if not torch.amp.is_autocast_available(x.device.type):  # such as "meta"
-            return self.pairwise(x, w)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             return self.pairwise(x, w)
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
@@ -109,6 +108,13 @@ class Distance(nn.Module):
     def extra_repr(self) -> str:
         form = [self.spec.form] if getattr(self, "spec", None) and self.spec.form else []
         return ", ".join(form + [f"{k}={v:g}" for k, v in vars(self).items() if type(v) is float])
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """No autocast on the device of ``x``, where that has one; "meta", for one, has not."""
+    if not torch.amp.is_autocast_available(x.device.type):
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def form_of(spec: DistanceSpec, form: str) -> DistanceSpec:

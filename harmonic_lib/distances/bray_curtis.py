@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harmonic_lib.distances.arithmetic import ratio
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.canberra import ratio
-from harmonic_lib.distances.cosine import direction
-from harmonic_lib.distances.pairwise import norm
+from harmonic_lib.distances.cosine import directions
+from harmonic_lib.distances.pairwise import Norm, every_pair
 
 
 class BrayCurtis(Distance):
@@ -41,10 +41,8 @@ class BrayCurtis(Distance):
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if self.spec.form == "normalized":
-            x_part, x_zero = direction(x.abs(), p=1)
-            w_part, w_zero = direction(w.abs(), p=1)
-            return torch.where(x_zero | w_zero.squeeze(-1), 1.0, norm(x_part, w_part, p=1) / 2)
+            return every_pair(Norm(1), *directions(x.abs(), w.abs(), p=1)) / 2
         whole = x.abs().sum(-1, keepdim=True) + w.abs().sum(-1)
         if self.spec.form == "standard":
-            whole = norm(x, -w, p=1).maximum(torch.finfo(x.dtype).eps * whole.detach())
-        return ratio(norm(x, w, p=1), whole)
+            whole = every_pair(Norm(1), x, -w).maximum(torch.finfo(x.dtype).eps * whole.detach())
+        return ratio(every_pair(Norm(1), x, w), whole)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
+from harmonic_lib.distances.arithmetic import in_units_of_largest, over, power, raised, ratio
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import every_pair, in_units_of_largest, power
+from harmonic_lib.distances.formula import Formula
+from harmonic_lib.distances.pairwise import every_pair
 
 
 class Canberra(Distance):
@@ -54,20 +58,50 @@ class Canberra(Distance):
             raise ValueError(f"weight_power is for the form 'weighted', got it for {form!r}")
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
-        return every_pair(getattr(self, self.spec.form), x, w)
+        if self.spec.form == "weighted":
+            return every_pair(WeightedMean(self.weight_power), x, w)
+        return every_pair(SumOfRatios(getattr(self, "min_denom", 0.0)), x, w)
 
-    def standard(self, x: Tensor, w: Tensor) -> Tensor:
-        return ratio((x - w).abs(), x.abs() + w.abs()).sum(-1)
 
-    def robust(self, x: Tensor, w: Tensor) -> Tensor:
-        return ((x - w).abs() / (x.abs() + w.abs()).clamp_min(self.min_denom)).sum(-1)
+@dataclass(frozen=True)
+class SumOfRatios(Formula):
+    """The forms ``standard``, where ``min_denom`` is 0, and ``robust``."""
 
-    def weighted(self, x: Tensor, w: Tensor) -> Tensor:
+    min_denom: float
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
-        weight = power(in_units_of_largest(size)[0], self.weight_power)
-        return ratio((weight * ratio((x - w).abs(), size)).sum(-1), weight.sum(-1))
+        if self.min_denom > 0:
+            return (((x - w).abs() / size.clamp_min(self.min_denom)).sum(-1),)
+        return (ratio((x - w).abs(), size).sum(-1),)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        gap, size = x - w, x.abs() + w.abs()
+        whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
+        part, step = over(gap.abs(), whole), gap.sign()
+        if self.min_denom > 0:
+            part = torch.where(size < self.min_denom, 0.0, part)  # the denominator is constant
+        return over(step - part * x.sign(), whole), over(-step - part * w.sign(), whole)
 
 
-def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """``part / whole``, and 0 where both are 0."""
-    return part / torch.where(whole == 0, 1.0, whole)
+@dataclass(frozen=True)
+class WeightedMean(Formula):
+    """The form ``weighted``; with the largest size, and the sum of weights in its units."""
+
+    weight_power: float
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        size = x.abs() + w.abs()
+        part, largest = in_units_of_largest(size)
+        weight = power(part, self.weight_power)
+        total = weight.sum(-1)
+        mean = ratio((weight * ratio((x - w).abs(), size)).sum(-1), total)
+        return mean, largest.squeeze(-1), total.detach()
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        mean, largest, total = found
+        gap, size = x - w, x.abs() + w.abs()
+        part, step = over(gap.abs(), size), gap.sign()
+        weight = over(raised(over(size, largest), self.weight_power), total * size)
+        growth = self.weight_power * (part - mean) - part
+        return weight * (step + growth * x.sign()), weight * (growth * w.sign() - step)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
+from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import every_pair
 
 
@@ -37,20 +42,46 @@ class Chebyshev(Distance):
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if self.smooth is not None:
-            return every_pair(self.log_mean_exp, x, w)
-        rows = x.reshape(-1, x.shape[-1])
-        worst = every_pair(worst_coordinate, rows.detach(), w.detach())
+            return every_pair(LogMeanExp(self.smooth), x, w)
+        rows, width = x.reshape(-1, x.shape[-1]), x.shape[-1]
+        left = every_pair(Worst(), rows.detach(), w.detach())
+        worst = (width - left).long()
         d = (rows.gather(1, worst) - w.mT.gather(0, worst)).abs()
         return d.reshape(*x.shape[:-1], len(w))
 
-    def log_mean_exp(self, x: Tensor, w: Tensor) -> Tensor:
-        """From the largest exponent on, and with 1 taken off: nothing overflows or cancels."""
-        assert self.smooth is not None
-        exponent = self.smooth * (x - w).abs()
+
+@dataclass(frozen=True)
+class Worst(Formula):
+    """How many coordinates there are from the first one on whose difference is the largest."""
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        gap = (x - w).abs()
+        # The sum makes a table of it; torch.compile would work an arange out for every pair.
+        places = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device).cumsum(0)
+        left = x.shape[-1] + 1 - places
+        no_less = ~(gap < gap.amax(-1, keepdim=True))  # that is true of NaN
+        return (torch.where(no_less, left, 0.0).amax(-1),)
+
+
+@dataclass(frozen=True)
+class LogMeanExp(Formula):
+    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`, and the same of the sum.
+
+    From the largest exponent on, and with 1 taken off: nothing overflows or cancels. The slopes
+    are :math:`\pm e^{\alpha (|x_i - w_i| - s)}`, s that of the sum.
+    """
+
+    alpha: float
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        exponent = self.alpha * (x - w).abs()
         largest = exponent.detach().amax(-1, keepdim=True)
-        return ((exponent - largest).expm1().mean(-1).log1p() + largest.squeeze(-1)) / self.smooth
+        mean = (exponent - largest).expm1().mean(-1).log1p()
+        largest = largest.squeeze(-1)
+        of_the_sum = (largest + (mean + math.log(x.shape[-1]))).detach() / self.alpha
+        return (mean + largest) / self.alpha, of_the_sum
 
-
-def worst_coordinate(x: Tensor, w: Tensor) -> Tensor:
-    """Where abs(x - w) is largest: the first such index."""
-    return (x - w).abs().argmax(-1)
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        gap = x - w
+        slope = gap.sign() * (self.alpha * (gap.abs() - found[1])).exp()
+        return slope, -slope

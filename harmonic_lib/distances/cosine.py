@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harmonic_lib.distances.base import DISTANCES, Distance
-from harmonic_lib.distances.pairwise import euclidean, in_units_of_largest, length
+from harmonic_lib.distances.arithmetic import in_units_of_largest, length
+from harmonic_lib.distances.base import DISTANCES
+from harmonic_lib.distances.euclidean import Euclidean
+from harmonic_lib.distances.products import euclidean
 
 
-class Cosine(Distance):
+class Cosine(Euclidean):
     r"""One minus the cosine of the angle, :math:`d(x, w) = 1 - \cos(x, w)`, in [0, 2].
 
     Computed as :math:`\tfrac12 \lVert \hat x - \hat w \rVert^2` with the unit vectors
@@ -25,14 +27,30 @@ class Cosine(Distance):
 
     spec = DISTANCES["cosine"]
 
+    degree = 2
+
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
-        x_hat, x_zero = direction(x)
-        w_hat, w_zero = direction(w)
-        d = euclidean(x_hat, w_hat).square() / 2
-        return torch.where(x_zero | w_zero.squeeze(-1), 1.0, d)
+        return euclidean(*self.coordinates(x, w)).square() / 2
+
+    def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return directions(x, w, p=2)
+
+    def matched(self, x: Tensor, w: Tensor) -> Tensor:
+        x_hat, w_hat = self.coordinates(x, w)
+        return length(x_hat - w_hat, p=2).square() / 2
 
 
-def direction(v: Tensor, p: float = 2) -> tuple[Tensor, Tensor]:
-    """``v`` with a p-norm of 1 along its last axis (..., D), and which vectors are 0 (..., 1)."""
+def directions(x: Tensor, w: Tensor, p: int) -> tuple[Tensor, Tensor]:
+    """Both with a p-norm of 1 along the last axis: (..., D), (K, D) -> (..., D + 2), (K, D + 2).
+
+    A zero vector has a direction of its own, at a right angle to all others, also to that of
+    a zero vector on the other side: that is what the last two coordinates are for.
+    """
+    return _direction(x, p, (1.0, 0.0)), _direction(w, p, (0.0, 1.0))
+
+
+def _direction(v: Tensor, p: int, of_zero: tuple[float, float]) -> Tensor:
     v, largest = in_units_of_largest(v)
-    return v / torch.where(largest == 0, 1.0, length(v, p).unsqueeze(-1)), largest == 0
+    zero = largest == 0
+    inverse = torch.where(zero, 0.0, 1 / torch.where(zero, 1.0, length(v, p).unsqueeze(-1)))
+    return torch.cat([v * inverse, torch.where(zero, v.new_tensor(of_zero), 0.0)], -1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from harmonic_lib.distances.arithmetic import length, unit_of
 from harmonic_lib.distances.base import DISTANCES, Distance
-from harmonic_lib.distances.pairwise import euclidean
+from harmonic_lib.distances.products import euclidean
 
 
 class Euclidean(Distance):
@@ -30,5 +31,17 @@ class Euclidean(Distance):
 
     spec = DISTANCES["euclidean"]
 
+    degree = 1
+    """d is the distance of the :meth:`coordinates`, or, at degree 2, half its square."""
+
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         return euclidean(x, w)
+
+    def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Where this distance is Euclid's: (..., D), (K, D) -> (..., C), (K, C)."""
+        return x, w
+
+    def matched(self, x: Tensor, w: Tensor) -> Tensor:
+        """d of row i of ``x`` with row i of ``w``, by differences: (P, D), (P, D) -> (P)."""
+        unit = unit_of(x, w)
+        return unit * length(x / unit - w / unit, p=2)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import norm, refined
+from harmonic_lib.distances.pairwise import Norm, every_pair
+from harmonic_lib.distances.products import refined
 
 
 class Hamming(Distance):
@@ -56,7 +57,7 @@ class Hamming(Distance):
         if self.spec.form == "gumbel" and self.training:
             uniform = torch.rand(x.shape[-1], dtype=x.dtype, device=x.device)
             threshold = threshold - uniform.logit(eps=torch.finfo(x.dtype).eps)
-        d = norm(self.bits(x, threshold), self.bits(w, threshold), p=1) / x.shape[-1]
+        d = every_pair(Norm(1), self.bits(x, threshold), self.bits(w, threshold)) / x.shape[-1]
         if self.spec.form == "hard":
             return d
         exact = partial(self.exact, threshold=threshold)

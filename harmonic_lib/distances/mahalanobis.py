@@ -8,14 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from harmonic_lib.checks import check_size
-from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import euclidean
+from harmonic_lib.distances.arithmetic import length, unit_of
+from harmonic_lib.distances.base import DISTANCES, form_of
+from harmonic_lib.distances.euclidean import Euclidean
+from harmonic_lib.distances.products import euclidean
 
 FLOOR = 1e-6
 """The least eigenvalue of the precision matrix in the form ``full``."""
 
 
-class Mahalanobis(Distance):
+class Mahalanobis(Euclidean):
     r"""Euclid's distance by a learnt precision matrix, :math:`\sqrt{(x - w)^\top P (x - w)}`.
 
     P is positive definite by construction, whatever the parameter ``weight`` is, and the
@@ -61,10 +63,19 @@ class Mahalanobis(Distance):
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if x.shape[-1] != self.dim:
             raise ValueError(f"expected x and w of width dim = {self.dim}, got {x.shape[-1]}")
-        factor = self.factor()
-        if self.spec.form == "diagonal":
-            return euclidean(x, w, linear=lambda v: v * factor.to(v.dtype))
-        return euclidean(x, w, linear=lambda v: v @ factor.to(v.dtype))
+        return euclidean(x, w, linear=self.linear)
+
+    def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return self.linear(x), self.linear(w)
+
+    def matched(self, x: Tensor, w: Tensor) -> Tensor:
+        unit = unit_of(x, w)
+        return unit * length(self.linear(x / unit - w / unit), p=2)
+
+    def linear(self, v: Tensor) -> Tensor:
+        """Fᵀv, in the precision of ``v``."""
+        factor = self.factor().to(v.dtype)
+        return v * factor if self.spec.form == "diagonal" else v @ factor
 
     def factor(self) -> Tensor:
         """F with P = F Fᵀ, of shape (D, 2D), (D, D) or, the diagonal alone, (D,)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from harmonic_lib.distances.base import DISTANCES, Distance
-from harmonic_lib.distances.pairwise import norm
+from harmonic_lib.distances.pairwise import Norm, every_pair
 
 
 class Manhattan(Distance):
@@ -19,4 +19,4 @@ class Manhattan(Distance):
     spec = DISTANCES["manhattan"]
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
-        return norm(x, w, p=1)
+        return every_pair(Norm(1), x, w)

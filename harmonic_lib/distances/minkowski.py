@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
+from harmonic_lib.distances.arithmetic import in_units_of_largest, over, power, raised
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import euclidean, every_pair, in_units_of_largest, norm, power
+from harmonic_lib.distances.formula import Formula
+from harmonic_lib.distances.pairwise import Norm, every_pair
+from harmonic_lib.distances.products import euclidean
 
 
 class Minkowski(Distance):
@@ -39,11 +43,28 @@ class Minkowski(Distance):
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if self.p == 1:
-            return norm(x, w, p=1)
+            return every_pair(Norm(1), x, w)
         if self.p == 2:
             return euclidean(x, w)
-        return every_pair(self.formula, x, w)
+        return every_pair(PowerSum(self.p), x, w)
 
-    def formula(self, x: Tensor, w: Tensor) -> Tensor:
+
+@dataclass(frozen=True)
+class PowerSum(Formula):
+    r""":math:`(\sum_i |x_i - w_i|^p)^{1/p}`; its slopes are :math:`\pm (|x_i - w_i| / d)^{p-1}`."""
+
+    p: float
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
         share, largest = in_units_of_largest(x - w)
-        return largest.squeeze(-1) * power(power(share.abs(), self.p).sum(-1), 1 / self.p)
+        root = power(power(share.abs(), self.p).sum(-1), 1 / self.p)
+        return (largest.squeeze(-1) * root,)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        gap = x - w
+        share = over(gap.abs(), found[0])
+        if self.p > 1:
+            slope = gap.sign() * raised(share, self.p - 1)
+        else:
+            slope = over(gap.sign(), raised(share, 1 - self.p))
+        return slope, -slope

@@ -1,123 +1,108 @@
-"""Arithmetic over all pairs of rows: exact where it matters, and never (N, K, D) at once."""
+"""Arithmetic over all pairs of rows, of which (N, K, D) is never held at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-Formula = Callable[[Tensor, Tensor], Tensor]
-"""d(x, w) of vectors that broadcast against each other: ``(..., D), (..., D) -> (...)``."""
+from harmonic_lib.distances import compiled, engine
+from harmonic_lib.distances.arithmetic import length, over
+from harmonic_lib.distances.formula import Formula
 
-BUDGET = 2**20
-"""The most numbers that a tile of pairs holds: 4 MiB in float32, which a cache can keep."""
-
-FEW = 16
-"""Up to so many prototypes, differences cost no more than a matrix product with refinement."""
-
-NEAREST = 4
-"""So many of an input's nearest prototypes have their distance refined."""
+BUDGET = 2**17
+"""The most numbers that a tile of pairs holds: 512 KiB in float32, which a cache keeps."""
 
 
 def every_pair(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
-    """``formula`` of each row of ``x`` with each row of ``w``: (..., D), (K, D) -> (..., K).
+    """d of each row of ``x`` with each row of ``w``: (..., D), (K, D) -> (..., K).
 
-    Works in tiles of at most :data:`BUDGET` numbers, and computes them again for the
-    gradient instead of keeping them. Differentiable as often as the formula is.
+    By compiled loops, or in tiles of at most :data:`BUDGET` numbers, which are computed
+    again for the gradient and not kept. Differentiable as often as the formula is.
     """
-    pairs = _Tiles.apply(formula, x.reshape(-1, x.shape[-1]), w)  # type: ignore[no-untyped-call]
-    return cast(Tensor, pairs).reshape(*x.shape[:-1], len(w))
+    d, *_ = _Pairs.apply(formula, x.reshape(-1, x.shape[-1]), w)  # type: ignore[no-untyped-call]
+    return d.reshape(*x.shape[:-1], len(w))  # type: ignore[no-any-return]
 
 
-def norm(x: Tensor, w: Tensor, p: float) -> Tensor:
-    r""":math:`\lVert x - w \rVert_p` by differences, p = 1 or 2: (..., D), (K, D) -> (..., K).
+@dataclass(frozen=True)
+class Norm(Formula):
+    r""":math:`\lVert x - w \rVert_p`, p = 1 or 2, by differences."""
 
-    The kernel of ``torch.cdist``, which holds (..., K) alone, and a second derivative.
+    p: int
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        return (length(x - w, self.p),)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        slope = (x - w).sign() if self.p == 1 else over(x - w, found[0])
+        return slope, -slope
+
+
+def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+    """``formula`` of all pairs, in eager tiles: (N, D), (K, D) -> some of (N, K)."""
+    if isinstance(formula, Norm):
+        return (torch.cdist(x, w, formula.p, compute_mode="donot_use_mm_for_euclid_dist"),)
+    rows, classes = _tiles(x, w)
+    tiles = [[formula(a, b) for b in w.split(classes)] for a in x.unsqueeze(-2).split(rows)]
+    return tuple(
+        torch.cat([torch.cat(parts, -1) for parts in each])
+        for each in zip(*(zip(*row, strict=True) for row in tiles), strict=True)
+    )
+
+
+def pull_back(
+    formula: Formula, needed: tuple[bool, bool], x: Tensor, w: Tensor, g: Tensor, *found: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of ``(g * d).sum()`` in x and w, in eager tiles, where they are needed.
+
+    ``found`` is what :func:`measure` gave; g and it are (N, K).
     """
-    pairs = _Norm.apply(x.reshape(-1, x.shape[-1]), w, p)  # type: ignore[no-untyped-call]
-    return cast(Tensor, pairs).reshape(*x.shape[:-1], len(w))
+    if isinstance(formula, Norm) and x.device.type == "cpu":  # a GPU's kernel holds (N, K, D)
+        cdist_backward, p = torch.ops.aten._cdist_backward, formula.p
+        pairs = [v.contiguous() for v in (g, found[0])]
+        turned = [v.mT.contiguous() for v in pairs] if needed[1] else []
+        return (
+            cdist_backward(pairs[0], x, w, p, pairs[1]) if needed[0] else None,
+            cdist_backward(turned[0], w, x, p, turned[1]) if needed[1] else None,
+        )
+    rows, classes = _tiles(x, w)
+    grad_x, grad_w = [], [torch.zeros_like(part) for part in w.split(classes)]
+    for x_rows, *pairs in zip(*(v.split(rows) for v in (x, g, *found)), strict=True):
+        grad = torch.zeros_like(x_rows)
+        tiles = zip(w.split(classes), *(v.split(classes, -1) for v in pairs), strict=True)
+        for k, (w_tile, g_tile, *found_tile) in enumerate(tiles):
+            in_x, in_w = formula.slopes(
+                x_rows.unsqueeze(-2), w_tile, *(v.unsqueeze(-1) for v in found_tile)
+            )
+            grad = grad + (g_tile.unsqueeze(-2) @ in_x).squeeze(-2)
+            grad_w[k] = grad_w[k] + (g_tile.unsqueeze(-1) * in_w).sum(0)
+        grad_x.append(grad)
+    return torch.cat(grad_x), torch.cat(grad_w)
 
 
-def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-    r""":math:`\lVert A(x - w) \rVert_2`, A ``linear`` or nothing: (..., D), (K, D) -> (..., K).
+class _Pairs(torch.autograd.Function):
+    generate_vmap_rule = True
 
-    In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
-    Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
-    in float64, because its rounding error is a few :math:`\epsilon` of the squared lengths and
-    not of the result. The nearest prototypes are then :func:`refined` by A(x - w).
-    """
-    unit = unit_of(x, w)
-    x, w = x / unit, w / unit
-    by_differences = len(w) <= FEW or w.dtype == torch.float64
-    if by_differences and linear is None:
-        return unit * norm(x, w, p=2)
-    # Apple's GPUs have no float64: there the error is that of float32.
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
-    ax, aw = x.to(wide), w.to(wide)
-    if linear is not None:
-        ax, aw = linear(ax), linear(aw)
-    squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
-    eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
-    if by_differences:
-        d, resolution = norm(ax, aw, p=2), 8 * eps * squares.detach().sqrt()
-    else:
-        d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
-        resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
+    @staticmethod
+    def forward(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        found: tuple[Tensor, ...] = engine.run(compiled.measure, measure, x, w)(formula, x, w)
+        return found
 
-    def exact(x: Tensor, w: Tensor) -> Tensor:
-        return length(x - w if linear is None else linear(x - w), p=2)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.formula, *pair = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*pair, *output)
 
-    return unit * refined(d, resolution, exact, x, w)
-
-
-def refined(d: Tensor, resolution: Tensor | float, exact: Formula, x: Tensor, w: Tensor) -> Tensor:
-    """Distances ``d`` (..., K), with those of the :data:`NEAREST` prototypes by ``exact``.
-
-    A distance that is below the ``resolution`` of ``d``, and yet not among the nearest,
-    counts as the farthest of these: equal prototypes stay equal, however many they are.
-    """
-    nearest = d.detach().topk(min(NEAREST, len(w)), largest=False).indices
-    near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
-    farthest = near.detach().amax(-1, keepdim=True)
-    return torch.where(d <= resolution, farthest, d.to(near.dtype)).scatter(-1, nearest, near)
-
-
-def length(v: Tensor, p: float) -> Tensor:
-    """The p-norm along the last axis, p = 1 or 2, with all its derivatives 0 where ``v`` is 0."""
-    if p == 1:
-        return v.abs().sum(-1)
-    return power(v.square().sum(-1), 0.5)
-
-
-def unit_of(x: Tensor, w: Tensor) -> Tensor:
-    """A power of two near the largest entry of ``x`` and ``w``: dividing by it is exact.
-
-    It keeps squares from over- and underflowing, and cancels from the result, so no
-    gradient passes through it.
-    """
-    largest = w.detach().abs().amax()
-    if x.numel() > 0:
-        largest = torch.maximum(largest, x.detach().abs().amax())
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-    return torch.where(largest > 0, unit, 1.0)
-
-
-def in_units_of_largest(v: Tensor) -> tuple[Tensor, Tensor]:
-    """``v`` over its largest absolute entry in the last axis, and that entry: (..., D), (..., 1).
-
-    A vector of zeros stays one. The entry carries no gradient: it is for where it cancels.
-    """
-    largest = v.detach().abs().amax(-1, keepdim=True)
-    return v / torch.where(largest == 0, 1.0, largest), largest
-
-
-def power(v: Tensor, exponent: float) -> Tensor:
-    """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0."""
-    zero = v == 0
-    return torch.where(zero, 0.0**exponent, torch.where(zero, 1.0, v).pow(exponent))
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, *found = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of the gradient may follow
+            return None, *_differentiable_pull_back(ctx.formula, x, w, g)
+        gradients = engine.run(compiled.pull_back, pull_back, x, w)
+        return None, *gradients(ctx.formula, ctx.needs_input_grad[1:], x, w, g, *found)
 
 
 def _tiles(x: Tensor, w: Tensor) -> tuple[int, int]:
@@ -126,12 +111,14 @@ def _tiles(x: Tensor, w: Tensor) -> tuple[int, int]:
     return max(1, BUDGET // (classes * w.shape[-1])), classes
 
 
-def _pull_back(formula: Formula, x: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of ``(g * every_pair(formula, x, w)).sum()`` in x and w, tile by tile."""
+def _differentiable_pull_back(
+    formula: Formula, x: Tensor, w: Tensor, g: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both gradients of ``(g * d).sum()``, tile by tile, in a form that has derivatives."""
     rows, classes = _tiles(x, w)
 
     def of_tile(x_tile: Tensor, w_tile: Tensor) -> Tensor:
-        return formula(x_tile.unsqueeze(-2), w_tile)
+        return formula(x_tile.unsqueeze(-2), w_tile)[0]
 
     grad_x, grad_w = [], [torch.zeros_like(part) for part in w.split(classes)]
     for x_tile, g_rows in zip(x.split(rows), g.split(rows), strict=True):
@@ -143,60 +130,3 @@ def _pull_back(formula: Formula, x: Tensor, w: Tensor, g: Tensor) -> tuple[Tenso
             grad_tile, grad_w[k] = grad_tile + from_x, grad_w[k] + from_w
         grad_x.append(grad_tile)
     return torch.cat(grad_x), torch.cat(grad_w)
-
-
-class _Tiles(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
-        rows, classes = _tiles(x, w)
-        return torch.cat(
-            [
-                torch.cat([formula(x_tile, w_tile) for w_tile in w.split(classes)], -1)
-                for x_tile in x.unsqueeze(-2).split(rows)
-            ]
-        )
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.formula, *pair = inputs
-        ctx.save_for_backward(*pair)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor, Tensor]:
-        x, w = ctx.saved_tensors
-        return None, *_pull_back(ctx.formula, x, w, g)
-
-
-class _Norm(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, w: Tensor, p: float) -> Tensor:
-        d: Tensor = torch.cdist(x, w, p, compute_mode="donot_use_mm_for_euclid_dist")
-        return d
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, w, ctx.p = inputs
-        ctx.save_for_backward(x, w, output)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        x, w, d = ctx.saved_tensors
-        # Where a derivative of the gradient may follow, and on a GPU, whose kernel for the
-        # gradient holds (N, K, D), by the formula.
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-
-            def formula(x: Tensor, w: Tensor) -> Tensor:
-                return length(x - w, ctx.p)
-
-            return *_pull_back(formula, x, w, g), None
-        grad_x = grad_w = None
-        if ctx.needs_input_grad[0]:
-            grad_x = torch.ops.aten._cdist_backward(g.contiguous(), x, w, ctx.p, d)
-        if ctx.needs_input_grad[1]:
-            g, d = g.mT.contiguous(), d.mT.contiguous()
-            grad_w = torch.ops.aten._cdist_backward(g, w, x, ctx.p, d)
-        return grad_x, grad_w, None

@@ -1,0 +1,65 @@
+"""Small pieces of exact arithmetic that several distances share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def length(v: Tensor, p: float) -> Tensor:
+    """The p-norm along the last axis, p = 1 or 2, with all its derivatives 0 where ``v`` is 0."""
+    if p == 1:
+        return v.abs().sum(-1)
+    return power(v.square().sum(-1), 0.5)
+
+
+def unit_of(x: Tensor, w: Tensor) -> Tensor:
+    """A power of two near the largest entry of ``x`` and ``w``: dividing by it is exact.
+
+    It keeps squares from over- and underflowing, and cancels from the result, so no
+    gradient passes through it.
+    """
+    largest = w.detach().abs().amax()
+    if x.numel() > 0:
+        largest = torch.maximum(largest, x.detach().abs().amax())
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    return torch.where(largest > 0, unit, 1.0)
+
+
+def in_units_of_largest(v: Tensor) -> tuple[Tensor, Tensor]:
+    """``v`` over its largest absolute entry in the last axis, and that entry: (..., D), (..., 1).
+
+    A vector of zeros stays one. The entry carries no gradient: it is for where it cancels.
+    """
+    largest = v.detach().abs().amax(-1, keepdim=True)
+    return v / torch.where(largest == 0, 1.0, largest), largest
+
+
+def power(v: Tensor, exponent: float) -> Tensor:
+    """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0."""
+    if exponent in (1, 2, 3):
+        return raised(v, exponent)
+    zero = v == 0
+    return torch.where(zero, 0.0**exponent, raised(torch.where(zero, 1.0, v), exponent))
+
+
+def raised(v: Tensor, exponent: float) -> Tensor:
+    """``v ** exponent`` for v >= 0; by products and square roots, where that will do."""
+    if exponent in (1, 2, 3):
+        return v if exponent == 1 else v * v if exponent == 2 else v * v * v
+    if exponent in (0.5, 1.5):
+        return v.sqrt() if exponent == 0.5 else v * v.sqrt()
+    return v.pow(exponent)
+
+
+def ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """``part / whole``, and 0 where both are 0; differentiable there."""
+    return part / torch.where(whole == 0, 1.0, whole)
+
+
+def over(part: Tensor, whole: Tensor) -> Tensor:
+    """The same number as :func:`ratio` for whole >= 0, at a fifth of its cost in eager PyTorch.
+
+    Not to be differentiated; and a subnormal ``whole`` counts as the least normal number.
+    """
+    return part / whole.clamp_min(torch.finfo(whole.dtype).tiny)

@@ -1,0 +1,66 @@
+"""Distances by a matrix product, and where it loses their digits, again by differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harmonic_lib.distances.arithmetic import length, unit_of
+from harmonic_lib.distances.engine import FEW
+from harmonic_lib.distances.pairwise import Norm, every_pair
+
+NEAREST = 4
+"""So many of an input's nearest prototypes have their distance refined."""
+
+
+def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    r""":math:`\lVert A(x - w) \rVert_2`, A ``linear`` or nothing: (..., D), (K, D) -> (..., K).
+
+    In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
+    Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
+    in float64, because its rounding error is a few :math:`\epsilon` of the squared lengths and
+    not of the result. The nearest prototypes are then :func:`refined` by A(x - w).
+    """
+    unit = unit_of(x, w)
+    x, w = x / unit, w / unit
+    by_differences = len(w) <= FEW or w.dtype == torch.float64
+    if by_differences and linear is None:
+        return unit * every_pair(Norm(2), x, w)
+    # Apple's GPUs have no float64: there the error is that of float32.
+    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    ax, aw = x.to(wide), w.to(wide)
+    if linear is not None:
+        ax, aw = linear(ax), linear(aw)
+    squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
+    eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
+    if by_differences:
+        d, resolution = every_pair(Norm(2), ax, aw), 8 * eps * squares.detach().sqrt()
+    else:
+        d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
+        resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
+
+    def exact(x: Tensor, w: Tensor) -> Tensor:
+        return length(x - w if linear is None else linear(x - w), p=2)
+
+    return unit * refined(d, resolution, exact, x, w)
+
+
+def refined(
+    d: Tensor,
+    resolution: Tensor | float,
+    exact: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    w: Tensor,
+) -> Tensor:
+    """Distances ``d`` (..., K), with those of the :data:`NEAREST` prototypes by ``exact``.
+
+    A distance that is below the ``resolution`` of ``d``, and yet not among the nearest,
+    counts as the farthest of these: equal prototypes stay equal, however many they are.
+    """
+    nearest = d.detach().topk(min(NEAREST, len(w)), largest=False).indices
+    near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
+    farthest = near.detach().amax(-1, keepdim=True)
+    return torch.where(d <= resolution, farthest, d.to(near.dtype)).scatter(-1, nearest, near)
