@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harmonic_lib.distances import Distance
-from harmonic_lib.distances.arithmetic import unit_of
+from harmonic_lib.distances.arithmetic import over, unit_of
 from harmonic_lib.distances.engine import note
 from harmonic_lib.distances.euclidean import Euclidean
 from harmonic_lib.harmax import Link, floor
@@ -84,16 +84,18 @@ def by_products(
     chunks: Chunks,
     weights: Tensor | None,
 ) -> Found:
-    """Harmonic logits of a distance that is Euclid's in some coordinates, by matrix products."""
+    r"""Harmonic logits of a distance that is Euclid's in some coordinates, by matrix products.
+
+    With :math:`s_{ik} = |u_i|^2 + |v_k|^2 - 2 u_i \cdot v_k`, logits :math:`-m \log s_{ik}`, m =
+    n/2 or n, and :math:`c_{ik} = -m (p_{ik} - q_{ik}) / s_{ik}`, the gradient in s for the target
+    q, those in U and V are :math:`2 (\sum_k c_{ik} u_i - C V)` and
+    :math:`2 (\sum_i c_{ik} v_k - C^\top U)`. Pairs near each other go by differences instead.
+    """
     note("product")
-    x, w, *_ = leaves
-    unit = unit_of(x, w) if distance.degree == 1 else x.new_ones(())  # angles have no unit
-    coordinates = distance.coordinates(*((x, w) if distance.degree == 2 else (x / unit, w / unit)))
-    losses, sums = x.new_empty(len(x)), zeros_for(leaves)
+    coordinates = distance.coordinates(*leaves[:2])
+    losses, sums = leaves[0].new_empty(len(leaves[0])), zeros_for(leaves)
     with torch.no_grad():
-        gradients = in_coordinates(
-            distance, exponent, leaves, coordinates, unit, chunks, weights, losses, sums
-        )
+        gradients = in_coordinates(distance, exponent, leaves, coordinates, chunks, weights, losses)
         add_gradients(sums, coordinates, leaves, gradients)
     return losses, sums
 
@@ -103,103 +105,80 @@ def in_coordinates(
     exponent: float,
     leaves: list[Tensor],
     coordinates: tuple[Tensor, Tensor],
-    unit: Tensor,
     chunks: Chunks,
     weights: Tensor | None,
     losses: Tensor,
-    sums: list[Tensor | None],
-) -> tuple[Tensor, ...]:
-    r"""Fills ``losses``, adds the gradients of near pairs to ``sums``; returns the others.
-
-    With :math:`s_{ik} = |u_i|^2 + |v_k|^2 - 2 u_i \cdot v_k`, logits :math:`-m \log s_{ik}`, m =
-    n/2 or n, and :math:`c_{ik} = -m (p_{ik} - q_{ik}) / s_{ik}`, the gradient in s for the target
-    q, those in U and V are :math:`2 (\sum_k c_{ik} u_i - C V)` and
-    :math:`2 (\sum_i c_{ik} v_k - C^\top U)`. The class of each input, and those near it, have
-    their distances and gradients from differences.
-    """
-    u, v, scale = centred(*coordinates)
-    # log d = power log s + log_unit
-    power = distance.degree / 2
-    log_unit = scale.log() + (unit.log() if distance.degree == 1 else scale.log() - math.log(2))
+) -> tuple[Tensor, Tensor]:
+    """Fills in the losses of :func:`by_products`; returns the gradients in the coordinates."""
+    u, v, unit = centred(*coordinates)
+    power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
+    log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
     squares_u, squares_v = u.square().sum(-1, keepdim=True), v.square().sum(-1)
     grad_u, grad_v, total_c = torch.zeros_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
-    slices = chunks.slices(leaves[1], copies=2)
+    slices = chunks.slices(v, copies=2)
     # Used again and again: fresh memory costs more than the arithmetic in it.
     both = [v.new_empty(len(u[slices[0]]), len(v)) for _ in range(2)]
     for rows in slices:
-        x, classes = leaves[0][rows], chunks.classes[rows]
-        s, logs = (each[: len(x)] for each in both)
+        classes = chunks.classes[rows]
+        s, logs = (each[: len(classes)] for each in both)
         torch.addmm(squares_v, u[rows], v.mT, alpha=-2, out=s).add_(squares_u[rows])
         pairs = near(s, squares_u[rows], squares_v, classes)
-        s[pairs] = 1.0
+        groups = list(
+            zip(*(index.split(max(1, PAIRS // v.shape[1])) for index in pairs), strict=True)
+        )
+
+        def gaps(i: Tensor, k: Tensor, start: int = rows.start) -> Tensor:
+            return distance.gap(leaves[:2], coordinates, (i + start, k)).div(unit)
+
+        for group in groups:
+            s[group] = gaps(*group).square().sum(-1)
         torch.log(s, out=logs)
-        logs[pairs] = (log_matched(distance, x, leaves[1], pairs) - log_unit) / power
+        logs[pairs] = logs[pairs].maximum(log_least)
         at_hand = None if weights is None else weights[rows]
         losses[rows] = cross_entropy_(
             logs, -exponent * power, classes, chunks.label_smoothing, at_hand
         )
-        if weights is not None:
-            into = [sums[0] if sums[0] is None else sums[0][rows], *sums[1:]]
-            pull_matched(distance, [x, *leaves[1:]], pairs, logs[pairs] / power, into)
-            logs[pairs] = 0.0
-            c = logs.div_(s)
-            torch.sub(c.sum(1, keepdim=True) * u[rows], c @ v, out=grad_u[rows])
-            grad_v.addmm_(c.mT, u[rows], alpha=-1)
-            total_c += c.sum(0).unsqueeze(-1)
+        if weights is None:
+            continue
+        by_log, root = logs[pairs], s[pairs].sqrt()
+        c = logs.div_(s)
+        c[pairs] = 0.0
+        torch.sub(c.sum(1, keepdim=True) * u[rows], c @ v, out=grad_u[rows])
+        grad_v.addmm_(c.mT, u[rows], alpha=-1)
+        total_c += c.sum(0).unsqueeze(-1)
+        size = max(1, PAIRS // v.shape[1])
+        for group, g, r in zip(groups, by_log.split(size), root.split(size), strict=True):
+            g, r = g.unsqueeze(-1), r.unsqueeze(-1)
+            part = over(g * over(gaps(*group), r), r)
+            grad_u[rows].index_add_(0, group[0], part)
+            grad_v.index_add_(0, group[1], part, alpha=-1)
     grad_v.addcmul_(total_c, v)
-    return tuple(each.mul_(2 / scale) for each in (grad_u, grad_v))
-
-
-def log_matched(distance: Euclidean, x: Tensor, w: Tensor, pairs: tuple[Tensor, Tensor]) -> Tensor:
-    """The log of the distances of some pairs, by differences; of the floor, where they are less."""
-    d = [distance.matched(x[i], w[k]) for i, k in split(pairs, PAIRS // x.shape[1])]
-    return torch.cat(d).clamp_min(floor(x.dtype)).log()
-
-
-def pull_matched(
-    distance: Euclidean,
-    leaves: list[Tensor],
-    pairs: tuple[Tensor, Tensor],
-    weights: Tensor,
-    sums: list[Tensor | None],
-) -> None:
-    """Add the gradients of the weighted :func:`log_matched` to those of the leaves."""
-    x, w, *parameters = leaves
-    most = PAIRS // x.shape[1]
-    for (i, k), g in zip(split(pairs, most), weights.split(max(1, most)), strict=True):
-        ends = [x[i].requires_grad_(x.requires_grad), w[k].requires_grad_(w.requires_grad)]
-        each = torch.arange(len(i), device=i.device)
-        with torch.enable_grad():
-            logs = log_matched(distance, ends[0], ends[1], (each, each))
-        own = zeros_for(ends)
-        add_gradients([*own, *sums[2:]], [logs], [*ends, *parameters], [g])
-        for total, index, part in zip(sums, (i, k), own, strict=False):
-            if total is not None and part is not None:
-                total.index_add_(0, index, part)
+    return grad_u.mul_(2 / unit), grad_v.mul_(2 / unit)
 
 
 def centred(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both less the mean of v, in units of a power of two near their lengths, and that unit."""
+    """Both less the mean of v, in units of a power of two, and that unit."""
     mean = v.mean(0)
     u, v = u - mean, v - mean
-    square = sum(torch.linalg.vector_norm(e) ** 2 / max(1, len(e)) for e in (u, v))
-    scale = torch.ldexp(torch.ones_like(square), torch.frexp(square.sqrt()).exponent)
-    scale = torch.where(square > 0, scale, 1.0)
-    return u.div_(scale), v.div_(scale), scale
+    unit = unit_of(u, v)
+    return u.div_(unit), v.div_(unit), unit
 
 
 def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs whose squared distance ``s`` has too few digits, and those of rows with their class.
-
-    Overwrites the latter by infinity.
-    """
+    """The pairs whose squared distance ``s`` has too few digits left: two indices, (P,) each."""
     each = torch.arange(len(s), device=s.device)
-    s[each, classes] = math.inf
-    if_any = s.amin(1) < NEAR * (squares_u.squeeze(-1) + squares_v.amax())
-    suspects = if_any.nonzero().squeeze(-1)
-    lost = s[suspects] < NEAR * (squares_u[suspects] + squares_v)
+    of_class = s[each, classes]
+    s[each, classes] = math.inf  # often the nearest: looked at by itself
+    most = NEAR * (squares_u.squeeze(-1) + squares_v.amax())
+    rows = (s.amin(1) < most).nonzero().squeeze(-1)
+    s[each, classes] = of_class
+    own = (of_class < NEAR * (squares_u.squeeze(-1) + squares_v[classes])).nonzero().squeeze(-1)
+    if len(rows) == 0:
+        return own, classes[own]
+    lost = s[rows] < NEAR * (squares_u[rows] + squares_v)
+    lost[torch.arange(len(rows), device=s.device), classes[rows]] = False
     row, k = lost.nonzero(as_tuple=True)
-    return torch.cat([each, suspects[row]]), torch.cat([classes, k])
+    return torch.cat([own, rows[row]]), torch.cat([classes[own], k])
 
 
 def cross_entropy_(
@@ -246,9 +225,3 @@ def add_gradients(
         for (_, total), part in zip(wanted, found, strict=True):
             if part is not None:
                 total.add_(part)
-
-
-def split(pairs: tuple[Tensor, Tensor], most: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The pairs, at most so many at a time."""
-    most = max(1, most)
-    return zip(pairs[0].split(most), pairs[1].split(most), strict=True)

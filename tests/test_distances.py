@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import hypothesis.strategies as st
@@ -13,11 +14,12 @@ import torch
 from forms import FORMS, build, exact, name_of
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from largest import Largest
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import harmonic_lib as hl
 from harmonic_lib.distances import CLASSES, pairwise
+from harmonic_lib.distances.formula import Formula
 
 N, K, D = 4, 3, 8
 
@@ -634,24 +636,6 @@ def test_no_metric_breaks_an_axiom(form: hl.DistanceSpec) -> None:
 # --- memory ---------------------------------------------------------------------------------
 
 
-class Largest(TorchDispatchMode):
-    """Notes the most numbers that any tensor holds that is made inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        made = func(*args, **(kwargs or {}))
-        for tensor in made if isinstance(made, tuple | list) else [made]:
-            if isinstance(tensor, Tensor):
-                held = tensor.untyped_storage().nbytes() // tensor.element_size()
-                self.numbers = max(self.numbers, held)
-        return made
-
-
 def value_and_gradients(
     distance: hl.Distance, x: Tensor, w: Tensor, *, twice: bool = False
 ) -> list[Tensor]:
@@ -674,7 +658,8 @@ def test_never_holds_all_differences(
     distance, x, w = (v.to(dtype) for v in (build(form, d), torch.randn(n, d), torch.randn(k, d)))
     with Largest() as largest:
         value_and_gradients(distance, x, w, twice=twice)
-    width = 2 * d if name_of(form) == "mahalanobis-full" else d  # it transforms into 2D
+    # these transform into more coordinates
+    width = {"mahalanobis-full": 2 * d, "cosine": d + 2}.get(name_of(form), d)
     assert n * k <= largest.numbers <= max(2**16, n * k, 4 * n * width)
 
 
@@ -704,19 +689,37 @@ def test_tiles_change_nothing(
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+@dataclass(frozen=True)
+class Watched(Formula):
+    """The square of the distance, with the size of each tile that was asked for."""
+
+    tiles: list[int]
+
+    def seen(self, x: Tensor, w: Tensor) -> Tensor:
+        self.tiles.append(math.prod(torch.broadcast_shapes(x.shape, w.shape)))
+        return x - w
+
+    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        return (self.seen(x, w).square().sum(-1),)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        gap = self.seen(x, w)
+        return 2 * gap, -2 * gap
+
+
 @pytest.mark.parametrize("budget", [D, 3 * D + 1, 13 * D])
-def test_no_tile_is_above_the_budget(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("twice", [False, True], ids=["first order", "for a second order"])
+def test_no_tile_is_above_the_budget(
+    budget: int, twice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pairwise, "BUDGET", budget)
-    tiles = []
-
-    def formula(x: Tensor, w: Tensor) -> Tensor:
-        tiles.append(math.prod(torch.broadcast_shapes(x.shape, w.shape)))
-        return (x - w).square().sum(-1)
-
+    formula = Watched([])
     x, w = torch.randn(7, D, requires_grad=True), torch.randn(6, D)
-    pairwise.every_pair(formula, x, w).sum().backward()
-    assert sum(tiles) == 2 * 7 * 6 * D  # each pair once forwards and once backwards
-    assert max(tiles) <= budget
+    pairwise.every_pair(formula, x, w).sum().backward(create_graph=twice)
+    assert sum(formula.tiles) == 2 * 7 * 6 * D  # each pair once forwards and once backwards
+    assert max(formula.tiles) <= budget
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad.detach(), 2 * (6 * x - w.sum(0)).detach())
 
 
 @pytest.mark.parametrize("name", ["euclidean", "mahalanobis"])

@@ -65,10 +65,10 @@ class Worst(Formula):
 
 @dataclass(frozen=True)
 class LogMeanExp(Formula):
-    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`, and the same of the sum.
+    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`, and log of the sum.
 
     From the largest exponent on, and with 1 taken off: nothing overflows or cancels. The slopes
-    are :math:`\pm e^{\alpha (|x_i - w_i| - s)}`, s that of the sum.
+    are :math:`\pm e^{\alpha |x_i - w_i|}` over the sum.
     """
 
     alpha: float
@@ -78,10 +78,10 @@ class LogMeanExp(Formula):
         largest = exponent.detach().amax(-1, keepdim=True)
         mean = (exponent - largest).expm1().mean(-1).log1p()
         largest = largest.squeeze(-1)
-        of_the_sum = (largest + (mean + math.log(x.shape[-1]))).detach() / self.alpha
-        return (mean + largest) / self.alpha, of_the_sum
+        of_the_sum = largest + (mean + math.log(x.shape[-1]))
+        return (mean + largest) / self.alpha, of_the_sum.detach()
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap = x - w
-        slope = gap.sign() * (self.alpha * (gap.abs() - found[1])).exp()
+        slope = gap.sign() * (self.alpha * gap.abs() - found[1]).clamp_max(0.0).exp()
         return slope, -slope

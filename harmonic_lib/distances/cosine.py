@@ -35,10 +35,6 @@ class Cosine(Euclidean):
     def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         return directions(x, w, p=2)
 
-    def matched(self, x: Tensor, w: Tensor) -> Tensor:
-        x_hat, w_hat = self.coordinates(x, w)
-        return length(x_hat - w_hat, p=2).square() / 2
-
 
 def directions(x: Tensor, w: Tensor, p: int) -> tuple[Tensor, Tensor]:
     """Both with a p-norm of 1 along the last axis: (..., D), (K, D) -> (..., D + 2), (K, D + 2).

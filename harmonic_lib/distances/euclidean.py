@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from harmonic_lib.distances.arithmetic import length, unit_of
 from harmonic_lib.distances.base import DISTANCES, Distance
 from harmonic_lib.distances.products import euclidean
 
@@ -41,7 +42,12 @@ class Euclidean(Distance):
         """Where this distance is Euclid's: (..., D), (K, D) -> (..., C), (K, C)."""
         return x, w
 
-    def matched(self, x: Tensor, w: Tensor) -> Tensor:
-        """d of row i of ``x`` with row i of ``w``, by differences: (P, D), (P, D) -> (P)."""
-        unit = unit_of(x, w)
-        return unit * length(x / unit - w / unit, p=2)
+    def gap(
+        self,
+        vectors: Sequence[Tensor],
+        coordinates: tuple[Tensor, Tensor],
+        pairs: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """The coordinates of rows i of x less those of rows k of w, with all digits: (P, C)."""
+        u, v = coordinates
+        return u[pairs[0]] - v[pairs[1]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from harmonic_lib.checks import check_size
-from harmonic_lib.distances.arithmetic import length, unit_of
 from harmonic_lib.distances.base import DISTANCES, form_of
 from harmonic_lib.distances.euclidean import Euclidean
 from harmonic_lib.distances.products import euclidean
@@ -68,29 +68,29 @@ class Mahalanobis(Euclidean):
     def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         return self.linear(x), self.linear(w)
 
-    def matched(self, x: Tensor, w: Tensor) -> Tensor:
-        unit = unit_of(x, w)
-        return unit * length(self.linear(x / unit - w / unit), p=2)
+    def gap(
+        self,
+        vectors: Sequence[Tensor],
+        coordinates: tuple[Tensor, Tensor],
+        pairs: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        x, w = vectors
+        return self.linear(x[pairs[0]] - w[pairs[1]])
 
     def linear(self, v: Tensor) -> Tensor:
-        """Fᵀv, in the precision of ``v``."""
-        factor = self.factor().to(v.dtype)
-        return v * factor if self.spec.form == "diagonal" else v @ factor
-
-    def factor(self) -> Tensor:
-        """F with P = F Fᵀ, of shape (D, 2D), (D, D) or, the diagonal alone, (D,)."""
+        """Fᵀv with P = F Fᵀ, in the precision of ``v``: (..., D) -> (..., D) or (..., 2D)."""
+        weight = self.weight.to(v.dtype)
         if self.spec.form == "diagonal":
-            return (self.weight / 2).exp()
+            return v * (weight / 2).exp()
         if self.spec.form == "cholesky":
-            return self.weight.tril(-1) + self.weight.diagonal().exp().diag()
-        eye = self.weight.new_ones(self.dim).diag()
-        return torch.cat([self.weight + math.sqrt(1 - FLOOR) * eye, math.sqrt(FLOOR) * eye], 1)
+            return v @ (weight.tril(-1) + weight.diagonal().exp().diag())
+        return torch.cat([math.sqrt(1 - FLOOR) * v + v @ weight, math.sqrt(FLOOR) * v], -1)
 
     @property
     def precision(self) -> Tensor:
         """P, of shape (D, D)."""
-        factor = self.factor()
-        return factor.square().diag() if self.spec.form == "diagonal" else factor @ factor.mT
+        factor = self.linear(self.weight.new_ones(self.dim).diag())
+        return factor @ factor.mT
 
     def weight_for(self, precision: Tensor) -> Tensor:
         """The ``weight`` that makes P equal to ``precision``."""
