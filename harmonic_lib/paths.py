@@ -20,3 +20,12 @@ def data_dir() -> Path:
         f"the project's data folder is neither {PACKAGE / '_data'} nor {PACKAGE.parent / 'data'}; "
         "install harmonic-lib from its repository"
     )
+
+
+def benchmarks_dir() -> Path:
+    """The folder of measured speeds and memory (``benchmarks/`` of the repository).
+
+    Raises:
+        FileNotFoundError: the installation carries no data.
+    """
+    return data_dir().parent / "benchmarks"

@@ -35,7 +35,7 @@ TILE = 2**20
 
 def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     """``formula`` of all pairs: (N, D), (K, D) -> some of (N, K)."""
-    kernel = _kernel(formula, _measure, BACKEND)
+    kernel = _kernel(formula, _measure)
     found: tuple[Tensor, ...] = ()
     for rows in _spans(len(x), ROWS):
         blocks = _side_by_side(x[rows])
@@ -60,7 +60,7 @@ def pull_back(
 
 def _gradient(formula: Formula, x: Tensor, w: Tensor, *pairs: Tensor) -> Tensor:
     """In x: (N, D), (K, D), some of (N, K) -> (N, D). The loop is over the classes."""
-    kernel = _kernel(formula, _pull, BACKEND)
+    kernel = _kernel(formula, _pull)
     grad = torch.zeros_like(x, memory_format=torch.contiguous_format)
     for classes in _spans(len(w), TILE // w.shape[1]):
         others = w[classes].mT.contiguous()
@@ -86,9 +86,14 @@ def _pull(formula: Formula, x: Tensor, w: Tensor, g: Tensor, *found: Tensor) -> 
     return torch.stack(each)
 
 
+def _kernel(formula: Formula, loop: Callable[..., Any]) -> Callable[..., Any]:
+    """A loop, compiled; as it is written, where it is a part of what is being compiled."""
+    return loop if torch.compiler.is_compiling() else _compiled(formula, loop, BACKEND)
+
+
 @cache
-def _kernel(formula: Formula, loop: Callable[..., Any], backend: str) -> Callable[..., Any]:
-    """A loop, compiled for one formula and all sizes."""
+def _compiled(formula: Formula, loop: Callable[..., Any], backend: str) -> Callable[..., Any]:
+    """One version for a formula, for all sizes."""
     # A code object of its own: torch.compile counts the versions that it made of each.
     own = FunctionType(loop.__code__.replace(co_name=f"{loop.__name__}_{formula}"), globals())
     compiled = torch.compile(own, dynamic=True, fullgraph=True, backend=backend)

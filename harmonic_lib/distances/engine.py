@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 
 from harmonic_lib.checks import check_name
 
@@ -17,8 +17,6 @@ FEW = 16
 
 WORTH = 2**23
 """Pairs times coordinates from which a compiled kernel is used: eager tiles then take 0.1 s."""
-
-FAILURES = (TorchDynamoException,)
 
 
 class NotCompiledError(Exception):
@@ -42,7 +40,7 @@ def engine(name: str = "auto") -> Iterator[set[str]]:
 
     - "compiled": kernels by ``torch.compile`` that hold no differences at all. The first
       call of a distance compiles them, in some seconds;
-    - "eager": tiles of at most 4 MiB in plain PyTorch, and ``torch.cdist`` on the CPU;
+    - "eager": tiles of at most 512 KiB in plain PyTorch, and ``torch.cdist`` on the CPU;
     - "auto", the default without this context: compiled where there are more than 16
       prototypes and 2^23 pairs times coordinates, and a compiler that works; else eager.
       Without one there is a warning, once.
@@ -74,8 +72,9 @@ def engine(name: str = "auto") -> Iterator[set[str]]:
 
 def note(name: str) -> None:
     """Tell those who look that this engine runs now."""
-    for ran in _ran:
-        ran.add(name)
+    if not torch.compiler.is_compiling():
+        for ran in _ran:
+            ran.add(name)
 
 
 def compiles(x: Tensor, w: Tensor) -> bool:
@@ -95,17 +94,30 @@ def run(
         return eager(*arguments)
 
     def compiled_if_possible(*arguments: Any) -> Any:
+        if any(_under_vmap(argument) for argument in arguments):
+            return eagerly(*arguments)
         try:
             result = compiled(*arguments)
         except NotCompiledError:
             return eagerly(*arguments)
-        except FAILURES as error:
+        except Exception as error:
+            from torch._dynamo.exc import TorchDynamoException  # loads for a second: only here
+
+            if not isinstance(error, TorchDynamoException):
+                raise
             failed(error)
             return eagerly(*arguments)
         note("compiled")
         return result
 
     return compiled_if_possible if compiles(x, w) else eagerly
+
+
+def _under_vmap(argument: object) -> bool:
+    """Whether it is a tensor with a hidden batch, which no kernel can take."""
+    if torch.compiler.is_compiling() or not isinstance(argument, Tensor):
+        return False
+    return bool(torch._C._functorch.is_batchedtensor(argument))
 
 
 def failed(error: Exception) -> None:
