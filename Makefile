@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test lint browse lock run-times picture fork clean
+.PHONY: book test lint browse bench lock run-times picture fork clean
 
 book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
@@ -20,6 +20,10 @@ lint: .venv/ready
 # Every built page in Chromium, light and dark, wide and narrow. Needs chromium on the PATH.
 browse: .venv/browse
 	$(BIN)/python -m pytest browser $(ARGS)
+
+# What a distance head costs, measured: benchmarks/heads.csv. The quieter the machine, the better.
+bench: .venv/ready
+	$(BIN)/python benchmarks/heads.py $(ARGS)
 
 # Pin the newest versions that the ranges in pyproject.toml allow.
 lock: .venv/ready

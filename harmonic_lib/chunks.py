@@ -62,7 +62,8 @@ def by_logits(
 ) -> Found:
     """Whatever the distance and the link: through the logits of a chunk, by autograd."""
     x, w, *parameters = leaves
-    losses, sums = x.new_empty(len(x)), zeros_for(leaves)
+    losses = x.new_empty(len(x))
+    sums = [torch.zeros_like(v) if v.requires_grad else None for v in leaves]
     for rows in chunks.slices(w, copies=10):
         x_rows = x[rows].detach().requires_grad_(x.requires_grad)
         with chunks.same_noise():
@@ -72,8 +73,12 @@ def by_logits(
         )
         losses[rows] = each.detach()
         if weights is not None:
-            into = [sums[0] if sums[0] is None else sums[0][rows], *sums[1:]]
-            add_gradients(into, [each], [x_rows, w, *parameters], [weights[rows]])
+            found = gradients_of([each], [x_rows, w, *parameters], [weights[rows]])
+            for total, part in zip(
+                [sums[0] if sums[0] is None else sums[0][rows], *sums[1:]], found, strict=True
+            ):
+                if total is not None and part is not None:
+                    total.add_(part)
     return losses, sums
 
 
@@ -93,11 +98,10 @@ def by_products(
     """
     note("product")
     coordinates = distance.coordinates(*leaves[:2])
-    losses, sums = leaves[0].new_empty(len(leaves[0])), zeros_for(leaves)
+    losses = leaves[0].new_empty(len(leaves[0]))
     with torch.no_grad():
         gradients = in_coordinates(distance, exponent, leaves, coordinates, chunks, weights, losses)
-        add_gradients(sums, coordinates, leaves, gradients)
-    return losses, sums
+    return losses, gradients_of(coordinates, leaves, gradients)
 
 
 def in_coordinates(
@@ -114,7 +118,7 @@ def in_coordinates(
     power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
     log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
     squares_u, squares_v = u.square().sum(-1, keepdim=True), v.square().sum(-1)
-    grad_u, grad_v, total_c = torch.zeros_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
+    grad_u, grad_v, total_c = torch.empty_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
     slices = chunks.slices(v, copies=2)
     # Used again and again: fresh memory costs more than the arithmetic in it.
     both = [v.new_empty(len(u[slices[0]]), len(v)) for _ in range(2)]
@@ -204,24 +208,17 @@ def cross_entropy_(
     return losses
 
 
-def zeros_for(leaves: Sequence[Tensor]) -> list[Tensor | None]:
-    """What gradients are added to, for each leaf that needs one."""
-    return [torch.zeros_like(v) if v.requires_grad else None for v in leaves]
-
-
-def add_gradients(
-    sums: Sequence[Tensor | None],
-    outputs: Sequence[Tensor],
-    leaves: Sequence[Tensor],
-    weights: Sequence[Tensor],
-) -> None:
-    """Add to each sum the gradient of the weighted outputs in its leaf."""
-    wanted = [(v, total) for v, total in zip(leaves, sums, strict=True) if total is not None]
+def gradients_of(
+    outputs: Sequence[Tensor], leaves: Sequence[Tensor], weights: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The gradients of the weighted outputs in those leaves that need one."""
+    wanted = [v for v in leaves if v.requires_grad]
     given = [(v, g) for v, g in zip(outputs, weights, strict=True) if v.requires_grad]
-    if wanted and given:
-        found = torch.autograd.grad(
-            [v for v, _ in given], [v for v, _ in wanted], [g for _, g in given], allow_unused=True
+    if not wanted:
+        return [None for _ in leaves]
+    found = iter(
+        torch.autograd.grad(
+            [v for v, _ in given], wanted, [g for _, g in given], materialize_grads=True
         )
-        for (_, total), part in zip(wanted, found, strict=True):
-            if part is not None:
-                total.add_(part)
+    )
+    return [next(found) if v.requires_grad else None for v in leaves]

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from harmonic_lib.checks import check_name, check_number
 from harmonic_lib.chunks import Chunks, by_logits, by_products
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.distances.base import check_inputs, without_autocast
-from harmonic_lib.distances.engine import FEW
 from harmonic_lib.distances.euclidean import Euclidean
 from harmonic_lib.harmax import Link, link
 
@@ -38,9 +38,9 @@ def harmonic_cross_entropy(
 
     The value and the gradients of ``F.cross_entropy(harmonic_logits(d(x, w), n), y)``, for
     ``x``, ``w`` and the parameters of the distance, in chunks of rows, whose gradients are
-    computed beside their loss. Euclid, cosine and Mahalanobis with more than 16 classes take
-    one float32 matrix product forwards and two backwards, as a linear head does, and
-    differences where a product loses the digits of a distance.
+    computed beside their loss. Euclid, cosine and Mahalanobis take one float32 matrix product
+    forwards and two backwards, as a linear head does, and differences where a product loses
+    the digits of a distance.
 
     >>> x, w, y = torch.randn(2, 7, 16), torch.randn(1000, 16), torch.randint(1000, (2, 7))
     >>> harmonic_cross_entropy(x, w, y, distance="manhattan").ndim
@@ -84,7 +84,7 @@ def harmonic_cross_entropy(
     return loss
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@_disable_dynamo  # torch.compiler.disable, but loaded when it is needed: that takes two seconds
 def cross_entropy(
     x: Tensor,
     w: Tensor,
@@ -108,7 +108,7 @@ def cross_entropy(
     rows, classes, kept = x.reshape(-1, x.shape[-1]), y.reshape(-1).long(), y != ignore_index
     if not kept.all():
         rows, classes = rows[kept.reshape(-1)], classes[kept.reshape(-1)]
-    if isinstance(distance, Euclidean) and link.name == "harmonic" and len(w) > FEW:
+    if isinstance(distance, Euclidean) and link.name == "harmonic":
         way = partial(by_products, distance, link.options["exponent"])
     else:
         way = partial(by_logits, distance, link)
@@ -158,13 +158,14 @@ class Task:
             v.detach().requires_grad_(need and weights is not None)
             for v, need in zip(tensors, needed, strict=True)
         ]
-        holder = _Holder(self.distance)
-        names = (name for name, _ in holder.named_parameters())
-        own = dict(zip(names, leaves[2:], strict=True))
+        run: Any = partial(self.way, leaves, self.chunks, weights)
+        if len(leaves) > 2:  # the distance's own parameters, which may not be those it has now
+            holder = _Holder(self.distance)
+            names = (name for name, _ in holder.named_parameters())
+            own = dict(zip(names, leaves[2:], strict=True))
+            run = partial(torch.func.functional_call, holder, own, (run,))
         with without_autocast(leaves[0]), torch.set_grad_enabled(weights is not None):
-            return torch.func.functional_call(  # type: ignore[no-any-return]
-                holder, own, (self.way, leaves, self.chunks, weights)
-            )
+            return run()  # type: ignore[no-any-return]
 
 
 class _Holder(nn.Module):
@@ -174,8 +175,8 @@ class _Holder(nn.Module):
         super().__init__()
         self.distance = distance
 
-    def forward(self, function: Any, *arguments: Any) -> Any:
-        return function(*arguments)
+    def forward(self, function: Any) -> Any:
+        return function()
 
 
 class _Losses(torch.autograd.Function):

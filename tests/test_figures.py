@@ -113,3 +113,28 @@ def test_the_first_picture_can_be_saved(tmp_path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(first_picture, "train", lambda *_: heads)
     first_picture.save(str(tmp_path / "picture.webp"))
     assert (tmp_path / "picture.webp").stat().st_size > 10_000
+
+
+def test_costs_are_marks_beside_the_reference() -> None:
+    figure = figures.relative_costs({"linear": (1.0, 1.0), "head": (0.9, 0.2)}, "linear")
+    time, memory = figure.axes
+    assert list(time.lines[0].get_xdata()) == [1, 0.9]
+    assert list(memory.lines[0].get_xdata()) == [1, 0.2]
+    assert list(memory.lines[1].get_xdata()) == [1, 1]
+    assert [text.get_text() for text in time.get_yticklabels()] == ["linear", "head"]
+
+
+def test_times_stand_on_the_line_of_their_distance_with_its_floor() -> None:
+    series = {"ours": {"a": 2.0, "b": 3.0}, "theirs": {"b": 30.0}}
+    axes = figures.times_by_provider(series, {"a": 1.0, "b": 1.5}).axes[0]
+    ours, theirs, floor = (line.get_xydata().tolist() for line in axes.lines)
+    assert ours == [[2, 0], [3, 1]]
+    assert theirs == [[30, 1]]
+    assert floor == [[1, 0], [1.5, 1]]
+
+
+def test_the_steps_of_each_panel_are_drawn() -> None:
+    panels = {"10": {"loss": {"a": 1.1}, "logits": {"a": 1.3}}, "100": {"loss": {"a": 1.2}}}
+    figure = figures.step_ratios(panels)
+    assert [axes.get_title() for axes in figure.axes] == ["10", "100"]
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[1.1], [1.3], [1, 1]]

@@ -601,9 +601,8 @@ def test_two_calls_have_noise_of_their_own() -> None:
 def test_never_holds_all_rows_and_classes(
     form: hl.DistanceSpec, reduction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n, k, d = 100, 80, 16
-    monkeypatch.setattr(pairwise, "BUDGET", 2**10)
-    monkeypatch.setattr(chunks, "PAIRS", 2**4)
+    n, k, d = 30, 30, 4
+    monkeypatch.setattr(pairwise, "BUDGET", 2**7)
     distance, x, w = build(form, d), torch.randn(n, d), torch.randn(k, d)
     w[: k // 2] = 0.1 * w[: k // 2] + 3  # a cluster, whose pairs are near
     x[: n // 2] = 0.1 * x[: n // 2] + 3
@@ -617,7 +616,7 @@ def test_never_holds_all_rows_and_classes(
 @pytest.mark.parametrize("name", ["euclidean", "manhattan", "canberra"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_the_megabytes_are_kept(name: str, reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    n, k, d = 512, 512, 4
+    n, k, d = 128, 256, 4
     monkeypatch.setattr(pairwise, "BUDGET", 2**11)
     distance, x, w = build(hl.DISTANCES[name], d), torch.randn(n, d), torch.randn(k, d)
     y, held = torch.randint(k, (n,)), []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,9 +21,9 @@ def unit_of(x: Tensor, w: Tensor) -> Tensor:
     It keeps squares from over- and underflowing, and cancels from the result, so no
     gradient passes through it.
     """
-    largest = w.detach().abs().amax()
+    largest = torch.linalg.vector_norm(w.detach(), math.inf)
     if x.numel() > 0:
-        largest = torch.maximum(largest, x.detach().abs().amax())
+        largest = torch.maximum(largest, torch.linalg.vector_norm(x.detach(), math.inf))
     unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
     return torch.where(largest > 0, unit, 1.0)
 

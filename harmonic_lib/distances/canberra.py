@@ -86,7 +86,7 @@ class SumOfRatios(Formula):
 
 @dataclass(frozen=True)
 class WeightedMean(Formula):
-    """The form ``weighted``; with the largest size, and the sum of weights in its units."""
+    """The form ``weighted``; with one over the largest size, and over the sum of weights."""
 
     weight_power: float
 
@@ -96,12 +96,14 @@ class WeightedMean(Formula):
         weight = power(part, self.weight_power)
         total = weight.sum(-1)
         mean = ratio((weight * ratio((x - w).abs(), size)).sum(-1), total)
-        return mean, largest.squeeze(-1), total.detach()
+        one = torch.ones_like(mean).detach()
+        return mean, over(one, largest.squeeze(-1)), over(one, total.detach())
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
-        mean, largest, total = found
+        mean, of_largest, of_total = found
         gap, size = x - w, x.abs() + w.abs()
-        part, step = over(gap.abs(), size), gap.sign()
-        weight = over(raised(over(size, largest), self.weight_power), total * size)
+        inverse, step = over(torch.ones_like(size), size), gap.sign()
+        part = gap.abs() * inverse
+        weight = raised(size * of_largest, self.weight_power) * of_total * inverse
         growth = self.weight_power * (part - mean) - part
         return weight * (step + growth * x.sign()), weight * (growth * w.sign() - step)

@@ -94,7 +94,7 @@ def run(
         return eager(*arguments)
 
     def compiled_if_possible(*arguments: Any) -> Any:
-        if any(_under_vmap(argument) for argument in arguments):
+        if any(under_vmap(argument) for argument in arguments):
             return eagerly(*arguments)
         try:
             result = compiled(*arguments)
@@ -113,8 +113,8 @@ def run(
     return compiled_if_possible if compiles(x, w) else eagerly
 
 
-def _under_vmap(argument: object) -> bool:
-    """Whether it is a tensor with a hidden batch, which no kernel can take."""
+def under_vmap(argument: object) -> bool:
+    """Whether it is a tensor with a hidden batch, as in ``vmap``."""
     if torch.compiler.is_compiling() or not isinstance(argument, Tensor):
         return False
     return bool(torch._C._functorch.is_batchedtensor(argument))

@@ -10,7 +10,10 @@ from torch import Tensor
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.pairwise import Norm, every_pair
-from harmonic_lib.distances.products import refined
+from harmonic_lib.distances.products import refined_below
+
+NEAR = 2.0**-6
+"""Where a mean difference of bits has lost six binary digits."""
 
 
 class Hamming(Distance):
@@ -27,7 +30,8 @@ class Hamming(Distance):
       1. In evaluation, the soft bits.
 
     It is the Manhattan distance of bits, which loses differences of soft bits below 1e-7 in
-    float32. The four nearest prototypes of each input are therefore computed again from
+    float32. Those below 1/64 are therefore computed again (on a GPU, under ``vmap``, or where
+    there are many, the four nearest prototypes of each input) from
     :math:`|\sigma(a) - \sigma(b)| = \sigma(a) \sigma(-b) (1 - e^{b - a})`, a the larger one.
 
     Memory: holds (..., K) up to three times, and (..., 4, D). Source: Miller-Golub et al. 2026,
@@ -61,7 +65,7 @@ class Hamming(Distance):
         if self.spec.form == "hard":
             return d
         exact = partial(self.exact, threshold=threshold)
-        return refined(d, torch.finfo(d.dtype).eps, exact, x, w)
+        return refined_below(d, NEAR, torch.finfo(d.dtype).eps, exact, x, w)
 
     def bits(self, v: Tensor, threshold: float | Tensor) -> Tensor:
         soft = ((v - threshold) / self.temperature).sigmoid()

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harmonic_lib.distances.arithmetic import length, unit_of
-from harmonic_lib.distances.engine import FEW
+from harmonic_lib.distances.engine import FEW, under_vmap
 from harmonic_lib.distances.pairwise import Norm, every_pair
+
+Exact = Callable[[Tensor, Tensor], Tensor]
 
 NEAREST = 4
 """So many of an input's nearest prototypes have their distance refined."""
@@ -51,7 +53,7 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
 def refined(
     d: Tensor,
     resolution: Tensor | float,
-    exact: Callable[[Tensor, Tensor], Tensor],
+    exact: Exact,
     x: Tensor,
     w: Tensor,
 ) -> Tensor:
@@ -64,3 +66,19 @@ def refined(
     near = exact(x.unsqueeze(-2), F.embedding(nearest, w))
     farthest = near.detach().amax(-1, keepdim=True)
     return torch.where(d <= resolution, farthest, d.to(near.dtype)).scatter(-1, nearest, near)
+
+
+def refined_below(
+    d: Tensor, least: float, resolution: float, exact: Exact, x: Tensor, w: Tensor
+) -> Tensor:
+    """Distances ``d``, with those below ``least`` by ``exact``: as many as there are.
+
+    Where shapes may not depend on numbers, and where there are more than :data:`NEAREST` for
+    an input, it is :func:`refined` for the nearest.
+    """
+    if torch.compiler.is_compiling() or under_vmap(d) or d.device.type != "cpu":
+        return refined(d, resolution, exact, x, w)
+    *i, k = (d < least).nonzero(as_tuple=True)
+    if len(k) > NEAREST * d[..., 0].numel():
+        return refined(d, resolution, exact, x, w)
+    return d.index_put((*i, k), exact(x[tuple(i)], w[k])) if len(k) else d
