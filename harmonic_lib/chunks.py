@@ -117,7 +117,7 @@ def in_coordinates(
     u, v, unit = centred(*coordinates)
     power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
     log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
-    squares_u, squares_v = u.square().sum(-1, keepdim=True), v.square().sum(-1)
+    squares_u, squares_v = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
     grad_u, grad_v, total_c = torch.empty_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
     slices = chunks.slices(v, copies=2)
     # Used again and again: fresh memory costs more than the arithmetic in it.
@@ -174,12 +174,12 @@ def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tu
     of_class = s[each, classes]
     s[each, classes] = math.inf  # often the nearest: looked at by itself
     most = NEAR * (squares_u.squeeze(-1) + squares_v.amax())
-    rows = (s.amin(1) < most).nonzero().squeeze(-1)
+    rows = (s.amin(1) <= most).nonzero().squeeze(-1)
     s[each, classes] = of_class
-    own = (of_class < NEAR * (squares_u.squeeze(-1) + squares_v[classes])).nonzero().squeeze(-1)
+    own = (of_class <= NEAR * (squares_u.squeeze(-1) + squares_v[classes])).nonzero().squeeze(-1)
     if len(rows) == 0:
         return own, classes[own]
-    lost = s[rows] < NEAR * (squares_u[rows] + squares_v)
+    lost = s[rows] <= NEAR * (squares_u[rows] + squares_v)
     lost[torch.arange(len(rows), device=s.device), classes[rows]] = False
     row, k = lost.nonzero(as_tuple=True)
     return torch.cat([own, rows[row]]), torch.cat([classes[own], k])

@@ -114,7 +114,11 @@ def cross_entropy(
         way = partial(by_logits, distance, link)
     task = Task(way, distance, Chunks(classes, label_smoothing, megabytes), reduction != "none")
     leaves = (rows.to(dtype), w.to(dtype), *distance.parameters())
-    losses: Tensor = _Losses.apply(task, *leaves)  # type: ignore[no-untyped-call]
+    losses: Tensor
+    if torch.is_grad_enabled():
+        losses = _Losses.apply(task, *leaves)  # type: ignore[no-untyped-call]
+    else:
+        losses, _ = task.run(leaves, [False] * len(leaves), None)
     if reduction == "none":
         return losses.new_zeros(y.shape).masked_scatter(kept, losses)
     return losses.mean() if reduction == "mean" else losses.sum()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ def length(v: Tensor, p: float) -> Tensor:
     """The p-norm along the last axis, p = 1 or 2, with all its derivatives 0 where ``v`` is 0."""
     if p == 1:
         return v.abs().sum(-1)
-    return power(v.square().sum(-1), 0.5)
+    return power((v * v).sum(-1), 0.5)
 
 
 def unit_of(x: Tensor, w: Tensor) -> Tensor:
@@ -21,9 +19,9 @@ def unit_of(x: Tensor, w: Tensor) -> Tensor:
     It keeps squares from over- and underflowing, and cancels from the result, so no
     gradient passes through it.
     """
-    largest = torch.linalg.vector_norm(w.detach(), math.inf)
+    largest = w.detach().abs().amax()
     if x.numel() > 0:
-        largest = torch.maximum(largest, torch.linalg.vector_norm(x.detach(), math.inf))
+        largest = torch.maximum(largest, x.detach().abs().amax())
     unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
     return torch.where(largest > 0, unit, 1.0)
 

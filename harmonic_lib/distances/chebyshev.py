@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -59,8 +58,8 @@ class Worst(Formula):
         # The sum makes a table of it; torch.compile would work an arange out for every pair.
         places = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device).cumsum(0)
         left = x.shape[-1] + 1 - places
-        no_less = ~(gap < gap.amax(-1, keepdim=True))  # that is true of NaN
-        return (torch.where(no_less, left, 0.0).amax(-1),)
+        largest = (gap == gap.amax(-1, keepdim=True)) | gap.isnan()
+        return (torch.where(largest, left, 0.0).amax(-1),)
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ class LogMeanExp(Formula):
     def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
         exponent = self.alpha * (x - w).abs()
         largest = exponent.detach().amax(-1, keepdim=True)
-        mean = (exponent - largest).expm1().mean(-1).log1p()
+        below = (exponent - largest).expm1().sum(-1)
         largest = largest.squeeze(-1)
-        of_the_sum = largest + (mean + math.log(x.shape[-1]))
-        return (mean + largest) / self.alpha, of_the_sum.detach()
+        of_the_sum = largest + (below + x.shape[-1]).log()
+        return ((below / x.shape[-1]).log1p() + largest) / self.alpha, of_the_sum.detach()
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap = x - w

@@ -115,11 +115,11 @@ def _side_by_side(rows: Tensor) -> Tensor:
     """(N, ...) as (4, M, ...), M > 1, with rows of zeros at the end where they do not suffice."""
     missing = max(-len(rows) % SIDE_BY_SIDE, 2 * SIDE_BY_SIDE - len(rows))
     padded = F.pad(rows, (0, 0, 0, missing)) if missing else rows.contiguous()
-    return padded.view(SIDE_BY_SIDE, -1, rows.shape[-1])
+    return padded.view(SIDE_BY_SIDE, len(padded) // SIDE_BY_SIDE, rows.shape[-1])
 
 
 def _spans(total: int, most: int) -> Iterator[slice]:
     """Slices of 0 ... total, of nearly one size, at most ``most`` and more than 1 each."""
-    count = -(-total // max(2, most))
+    count = max(1, -(-total // max(2, most)))
     ends = [total * i // count for i in range(count + 1)]
     return (slice(start, end) for start, end in pairwise(ends))

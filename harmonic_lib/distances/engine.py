@@ -94,7 +94,7 @@ def run(
         return eager(*arguments)
 
     def compiled_if_possible(*arguments: Any) -> Any:
-        if any(under_vmap(argument) for argument in arguments):
+        if any(transformed(argument) for argument in arguments):
             return eagerly(*arguments)
         try:
             result = compiled(*arguments)
@@ -113,23 +113,20 @@ def run(
     return compiled_if_possible if compiles(x, w) else eagerly
 
 
-def under_vmap(argument: object) -> bool:
-    """Whether it is a tensor with a hidden batch, as in ``vmap``."""
+def transformed(argument: object) -> bool:
+    """Whether it is a tensor inside of ``vmap`` or another transform of ``torch.func``."""
     if torch.compiler.is_compiling() or not isinstance(argument, Tensor):
         return False
-    return bool(torch._C._functorch.is_batchedtensor(argument))
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(argument))
 
 
 def failed(error: Exception) -> None:
-    """The compiler does not work here: say so, once, and do without. Raises where it must."""
+    """The compiler did not work: say so, and do without from now on. Raises where it must."""
     global _compiler_works
     if _chosen == "compiled":
-        raise RuntimeError(
-            "torch.compile does not work here; leave the engine at 'auto'"
-        ) from error
+        raise RuntimeError("torch.compile fails; leave the engine at 'auto'") from error
     _compiler_works = False
     reason = str(error).strip().splitlines()[0]
     warnings.warn(
-        f"torch.compile does not work here, so distances take slower eager tiles: {reason}",
-        stacklevel=2,
+        f"torch.compile fails, so distances take slower eager tiles: {reason}", stacklevel=2
     )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harmonic_lib.distances.arithmetic import length, unit_of
-from harmonic_lib.distances.engine import FEW, under_vmap
+from harmonic_lib.distances.engine import FEW, transformed
 from harmonic_lib.distances.pairwise import Norm, every_pair
 
 Exact = Callable[[Tensor, Tensor], Tensor]
@@ -76,7 +76,7 @@ def refined_below(
     Where shapes may not depend on numbers, and where there are more than :data:`NEAREST` for
     an input, it is :func:`refined` for the nearest.
     """
-    if torch.compiler.is_compiling() or under_vmap(d) or d.device.type != "cpu":
+    if torch.compiler.is_compiling() or transformed(d) or d.device.type != "cpu":
         return refined(d, resolution, exact, x, w)
     *i, k = (d < least).nonzero(as_tuple=True)
     if len(k) > NEAREST * d[..., 0].numel():
