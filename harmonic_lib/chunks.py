@@ -114,10 +114,9 @@ def in_coordinates(
     losses: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Fills in the losses of :func:`by_products`; returns the gradients in the coordinates."""
-    u, v, unit = centred(*coordinates)
+    u, v, squares_u, squares_v, unit = centred(*coordinates)
     power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
     log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
-    squares_u, squares_v = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
     grad_u, grad_v, total_c = torch.empty_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
     slices = chunks.slices(v, copies=2)
     # Used again and again: fresh memory costs more than the arithmetic in it.
@@ -138,7 +137,7 @@ def in_coordinates(
             s[group] = gaps(*group).square().sum(-1)
         torch.log(s, out=logs)
         logs[pairs] = logs[pairs].maximum(log_least)
-        at_hand = None if weights is None else weights[rows]
+        at_hand = None if weights is None else weights[rows] * (2 / unit)
         losses[rows] = cross_entropy_(
             logs, -exponent * power, classes, chunks.label_smoothing, at_hand
         )
@@ -157,15 +156,20 @@ def in_coordinates(
             grad_u[rows].index_add_(0, group[0], part)
             grad_v.index_add_(0, group[1], part, alpha=-1)
     grad_v.addcmul_(total_c, v)
-    return grad_u.mul_(2 / unit), grad_v.mul_(2 / unit)
+    return grad_u, grad_v
 
 
-def centred(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both less the mean of v, in units of a power of two, and that unit."""
+def centred(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Both less the mean of v, in some unit; their squared lengths (N, 1), (K); the unit."""
     mean = v.mean(0)
-    u, v = u - mean, v - mean
-    unit = unit_of(u, v)
-    return u.div_(unit), v.div_(unit), unit
+    u, v, unit = u - mean, v - mean, v.new_ones(())
+    squares = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
+    largest = float(torch.cat([each.flatten() for each in squares]).amax())
+    if not 1e-12 < largest < 1e12:  # some square might leave the range of float32
+        unit = unit_of(u, v)
+        u, v = u.div_(unit), v.div_(unit)
+        squares = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
+    return u, v, *squares, unit
 
 
 def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
