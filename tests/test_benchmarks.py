@@ -99,7 +99,8 @@ def test_a_case_gives_a_row_for_each_way(
     assert len(rows) == count - left_out
     for row in rows:
         assert set(row) <= set(heads.heads.COLUMNS)
-        assert all(float(row[column]) >= 0 for column in NUMBERS)
+        numbers = [c for c in NUMBERS if case != "step" or not c.endswith("_mb")]
+        assert all(float(row[column]) >= 0 for column in numbers)
         assert row["engine"] if row["distance"] else not row["engine"]
         if row["provider"] == "linear":
             assert float(row["ratio"]) == 1
