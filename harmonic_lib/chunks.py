@@ -146,7 +146,7 @@ def in_coordinates(
         by_log, root = logs[pairs], s[pairs].sqrt()
         c = logs.div_(s)
         c[pairs] = 0.0
-        torch.sub(c.sum(1, keepdim=True) * u[rows], c @ v, out=grad_u[rows])
+        torch.mul(u[rows], c.sum(1, keepdim=True), out=grad_u[rows]).addmm_(c, v, alpha=-1)
         grad_v.addmm_(c.mT, u[rows], alpha=-1)
         total_c += c.sum(0).unsqueeze(-1)
         size = max(1, PAIRS // v.shape[1])
