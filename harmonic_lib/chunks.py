@@ -181,12 +181,13 @@ def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tu
     rows = (s.amin(1) <= most).nonzero().squeeze(-1)
     s[each, classes] = of_class
     own = (of_class <= NEAR * (squares_u.squeeze(-1) + squares_v[classes])).nonzero().squeeze(-1)
-    if len(rows) == 0:
-        return own, classes[own]
-    lost = s[rows] <= NEAR * (squares_u[rows] + squares_v)
-    lost[torch.arange(len(rows), device=s.device), classes[rows]] = False
-    row, k = lost.nonzero(as_tuple=True)
-    return torch.cat([own, rows[row]]), torch.cat([classes[own], k])
+    found = [(own, classes[own])]
+    for some in rows.split(max(1, len(s) // 8)):  # what is copied here is no second matrix
+        lost = s[some] <= NEAR * (squares_u[some] + squares_v)
+        lost[torch.arange(len(some), device=s.device), classes[some]] = False
+        row, k = lost.nonzero(as_tuple=True)
+        found.append((some[row], k))
+    return torch.cat([i for i, _ in found]), torch.cat([k for _, k in found])
 
 
 def cross_entropy_(
