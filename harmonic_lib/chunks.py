@@ -114,11 +114,12 @@ def in_coordinates(
     losses: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Fills in the losses of :func:`by_products`; returns the gradients in the coordinates."""
+    x, w, *_ = leaves
     u, v, squares_u, squares_v, unit = centred(*coordinates)
     power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
     log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
     grad_u, grad_v, total_c = torch.empty_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
-    slices = chunks.slices(v, copies=2)
+    slices, at_once = chunks.slices(v, copies=2), max(1, PAIRS // v.shape[1])
     # Used again and again: fresh memory costs more than the arithmetic in it.
     both = [v.new_empty(len(u[slices[0]]), len(v)) for _ in range(2)]
     for rows in slices:
@@ -126,12 +127,10 @@ def in_coordinates(
         s, logs = (each[: len(classes)] for each in both)
         torch.addmm(squares_v, u[rows], v.mT, alpha=-2, out=s).add_(squares_u[rows])
         pairs = near(s, squares_u[rows], squares_v, classes)
-        groups = list(
-            zip(*(index.split(max(1, PAIRS // v.shape[1])) for index in pairs), strict=True)
-        )
+        groups = list(zip(*(index.split(at_once) for index in pairs), strict=True))
 
         def gaps(i: Tensor, k: Tensor, start: int = rows.start) -> Tensor:
-            return distance.gap(leaves[:2], coordinates, (i + start, k)).div(unit)
+            return distance.gap((x, w), coordinates, (i + start, k)).div(unit)
 
         for group in groups:
             s[group] = gaps(*group).square().sum(-1)
@@ -149,8 +148,7 @@ def in_coordinates(
         torch.mul(u[rows], c.sum(1, keepdim=True), out=grad_u[rows]).addmm_(c, v, alpha=-1)
         grad_v.addmm_(c.mT, u[rows], alpha=-1)
         total_c += c.sum(0).unsqueeze(-1)
-        size = max(1, PAIRS // v.shape[1])
-        for group, g, r in zip(groups, by_log.split(size), root.split(size), strict=True):
+        for group, g, r in zip(groups, by_log.split(at_once), root.split(at_once), strict=True):
             g, r = g.unsqueeze(-1), r.unsqueeze(-1)
             part = over(g * over(gaps(*group), r), r)
             grad_u[rows].index_add_(0, group[0], part)
@@ -193,11 +191,11 @@ def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tu
 def cross_entropy_(
     logs: Tensor, slope: float, classes: Tensor, smoothing: float, weights: Tensor | None
 ) -> Tensor:
-    """The cross entropy of logits ``slope * logs``; ``logs`` becomes the gradient in itself.
+    """The cross entropy of logits ``slope * logs``, slope < 0; ``logs`` becomes its gradient.
 
-    That is, of ``(weights * losses).sum()``; it is spoilt where there are no weights.
+    That is, in ``logs`` of ``(weights * losses).sum()``; it is spoilt where there are no weights.
     """
-    best = logs.amin(1, keepdim=True) if slope < 0 else logs.amax(1, keepdim=True)
+    best = logs.amin(1, keepdim=True)
     at_class = torch.arange(len(logs), device=logs.device), classes
     z = logs.sub_(best).mul_(slope)
     of_class = z[at_class]

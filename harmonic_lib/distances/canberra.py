@@ -25,7 +25,7 @@ class Canberra(Distance):
     Coordinates of opposite signs count 1, whatever their sizes. Where one is 0 and the other
     is not there is a kink; the gradient is the mean of its two sides.
 
-    Memory: holds (..., K), and works in tiles of 4 MiB. Source: Miller-Golub et al. 2026.
+    Memory: holds (..., K), and works in small tiles. Source: Miller-Golub et al. 2026.
 
     Args:
         form: "standard", "robust" or "weighted".

@@ -22,7 +22,7 @@ class Chebyshev(Distance):
     where others have the sum, makes d(x, x) = 0; it is below the maximum by at most
     :math:`\log(D) / \alpha`.
 
-    Memory: holds (..., K) up to three times, and works in tiles of 4 MiB. Source: Miller-Golub et
+    Memory: holds (..., K) up to three times, and works in small tiles. Source: Miller-Golub et
     al. 2026; their vision code divides the differences by their deviation and takes no maximum.
 
     Args:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from harmonic_lib.distances.base import DISTANCES, Distance
 from harmonic_lib.distances.products import euclidean
+
+Two = tuple[Tensor, Tensor]
+"""Of x and of w: vectors, coordinates, or the indices of rows."""
 
 
 class Euclidean(Distance):
@@ -42,12 +43,7 @@ class Euclidean(Distance):
         """Where this distance is Euclid's: (..., D), (K, D) -> (..., C), (K, C)."""
         return x, w
 
-    def gap(
-        self,
-        vectors: Sequence[Tensor],
-        coordinates: tuple[Tensor, Tensor],
-        pairs: tuple[Tensor, Tensor],
-    ) -> Tensor:
+    def gap(self, vectors: Two, coordinates: Two, pairs: Two) -> Tensor:
         """The coordinates of rows i of x less those of rows k of w, with all digits: (P, C)."""
         u, v = coordinates
         return u[pairs[0]] - v[pairs[1]]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from harmonic_lib.checks import check_size
 from harmonic_lib.distances.base import DISTANCES, form_of
-from harmonic_lib.distances.euclidean import Euclidean
+from harmonic_lib.distances.euclidean import Euclidean, Two
 from harmonic_lib.distances.products import euclidean
 
 FLOOR = 1e-6
@@ -68,12 +67,7 @@ class Mahalanobis(Euclidean):
     def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         return self.linear(x), self.linear(w)
 
-    def gap(
-        self,
-        vectors: Sequence[Tensor],
-        coordinates: tuple[Tensor, Tensor],
-        pairs: tuple[Tensor, Tensor],
-    ) -> Tensor:
+    def gap(self, vectors: Two, coordinates: Two, pairs: Two) -> Tensor:
         x, w = vectors
         return self.linear(x[pairs[0]] - w[pairs[1]])
 

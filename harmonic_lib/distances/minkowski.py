@@ -23,7 +23,7 @@ class Minkowski(Distance):
     largest difference, so no power does. Where a difference is 0 its gradient is
     taken to be 0, also for p < 1, where the slope beside it is infinite.
 
-    Memory: holds (..., K), and works in tiles of 4 MiB. Source: Miller-Golub et al. 2026.
+    Memory: holds (..., K), and works in small tiles. Source: Miller-Golub et al. 2026.
 
     Args:
         p: the power, a positive finite number.
