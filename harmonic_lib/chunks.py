@@ -127,7 +127,7 @@ def in_coordinates(
         s, logs = (each[: len(classes)] for each in both)
         torch.addmm(squares_v, u[rows], v.mT, alpha=-2, out=s).add_(squares_u[rows])
         pairs = near(s, squares_u[rows], squares_v, classes)
-        groups = list(zip(*(index.split(at_once) for index in pairs), strict=True))
+        groups = list(zip(*(parts(index, at_once) for index in pairs), strict=True))
 
         def gaps(i: Tensor, k: Tensor, start: int = rows.start) -> Tensor:
             return distance.gap((x, w), coordinates, (i + start, k)).div(unit)
@@ -148,7 +148,7 @@ def in_coordinates(
         torch.mul(u[rows], c.sum(1, keepdim=True), out=grad_u[rows]).addmm_(c, v, alpha=-1)
         grad_v.addmm_(c.mT, u[rows], alpha=-1)
         total_c += c.sum(0).unsqueeze(-1)
-        for group, g, r in zip(groups, by_log.split(at_once), root.split(at_once), strict=True):
+        for group, g, r in zip(groups, parts(by_log, at_once), parts(root, at_once), strict=True):
             g, r = g.unsqueeze(-1), r.unsqueeze(-1)
             part = over(g * over(gaps(*group), r), r)
             grad_u[rows].index_add_(0, group[0], part)
@@ -157,17 +157,27 @@ def in_coordinates(
     return grad_u, grad_v
 
 
+def parts(v: Tensor, most: int) -> Sequence[Tensor]:
+    """At most so many numbers in each; none of no numbers."""
+    return v.split(most) if len(v) else ()
+
+
 def centred(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Both less the mean of v, in some unit; their squared lengths (N, 1), (K); the unit."""
     mean = v.mean(0)
     u, v, unit = u - mean, v - mean, v.new_ones(())
-    squares = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
+    squares = _squares(u, v)
     largest = float(torch.cat([each.flatten() for each in squares]).amax())
     if not 1e-12 < largest < 1e12:  # some square might leave the range of float32
         unit = unit_of(u, v)
         u, v = u.div_(unit), v.div_(unit)
-        squares = (u * u).sum(-1, keepdim=True), (v * v).sum(-1)
+        squares = _squares(u, v)
     return u, v, *squares, unit
+
+
+def _squares(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    of_u, of_v = (torch.linalg.vector_norm(each, dim=-1).square() for each in (u, v))
+    return of_u.unsqueeze(-1), of_v
 
 
 def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
@@ -200,11 +210,11 @@ def cross_entropy_(
     z = logs.sub_(best).mul_(slope)
     of_class = z[at_class]
     total = z.sum(1) if smoothing > 0 else 0.0
-    parts = z.exp_().sum(1)
-    losses = parts.log() - (1 - smoothing) * of_class - smoothing / logs.shape[1] * total
+    sums = z.exp_().sum(1)
+    losses = sums.log() - (1 - smoothing) * of_class - smoothing / logs.shape[1] * total
     if weights is not None:
         slopes = slope * weights
-        z.mul_((slopes / parts).unsqueeze(-1))
+        z.mul_((slopes / sums).unsqueeze(-1))
         if smoothing > 0:
             z.sub_((slopes * smoothing / logs.shape[1]).unsqueeze(-1))
         z[at_class] -= (1 - smoothing) * slopes

@@ -417,7 +417,10 @@ with_each_formula = pytest.mark.parametrize("formula", FORMULAS, ids=str)
 
 
 def test_every_formula_is_here() -> None:
-    here = {type(formula) for formula in FORMULAS} | {Worst}  # which has no slopes
+    here = {type(formula) for formula in FORMULAS} | {
+        Worst,
+        pairwise.Largest,
+    }  # which have no slopes
     everywhere = {c for c in Formula.__subclasses__() if c.__module__.startswith("harmonic_lib")}
     assert here == everywhere
 
@@ -442,11 +445,10 @@ def points(scene: str) -> tuple[Tensor, Tensor]:
 )
 def test_slopes_are_derivatives(formula: Formula, scene: str) -> None:
     x, w = (v.requires_grad_() for v in points(scene))
-    d, *found = formula(x, w)
-    expected = torch.autograd.grad(d.sum(), (x, w))
-    slopes = formula.slopes(
-        x.detach(), w.detach(), *(v.detach().unsqueeze(-1) for v in (d, *found))
-    )
+    found = formula.whole(x, w)
+    expected = torch.autograd.grad(found[0].sum(), (x, w))
+    needed = (v.detach().unsqueeze(-1) for v in found[formula.needs :])
+    slopes = formula.slopes(x.detach(), w.detach(), *needed)
     for one, other in zip(slopes, expected, strict=True):
         torch.testing.assert_close(one.expand_as(other), other, rtol=1e-10, atol=1e-12)
 
@@ -455,7 +457,7 @@ def test_slopes_are_derivatives(formula: Formula, scene: str) -> None:
 @pytest.mark.parametrize("scene", ["random", "zeros", "equal vectors"])
 def test_formulas_are_symmetric(formula: Formula, scene: str) -> None:
     x, w = points(scene)
-    for one, other in zip(formula(x, w), formula(w, x), strict=True):
+    for one, other in zip(formula.whole(x, w), formula.whole(w, x), strict=True):
         assert torch.equal(one, other)
 
 
@@ -470,5 +472,5 @@ def test_equal_formulas_share_their_kernels() -> None:
 
 def test_the_worst_coordinate_is_the_first_of_the_largest() -> None:
     x = torch.tensor([[1.0, -3.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
-    (left,) = Worst()(x, torch.zeros(4))
+    (left,) = Worst().whole(x, torch.zeros(4))
     assert left.tolist() == [3, 4, 1]

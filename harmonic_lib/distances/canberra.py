@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
-from harmonic_lib.distances.arithmetic import in_units_of_largest, over, power, raised, ratio
+from harmonic_lib.distances.arithmetic import inverse, over, power, raised, ratio
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import every_pair
@@ -22,7 +21,8 @@ class Canberra(Distance):
     - ``weighted``: the mean instead of the sum, in [0, 1], with weights
       :math:`(|x_i| + |w_i|)^q`, where q is ``weight_power``.
 
-    Coordinates of opposite signs count 1, whatever their sizes. Where one is 0 and the other
+    Coordinates of opposite signs count 1, whatever their sizes; but sizes below the least normal
+    number count less. Where one is 0 and the other
     is not there is a kink; the gradient is the mean of its two sides.
 
     Memory: holds (..., K), and works in small tiles. Source: Miller-Golub et al. 2026.
@@ -68,42 +68,43 @@ class SumOfRatios(Formula):
     """The forms ``standard``, where ``min_denom`` is 0, and ``robust``."""
 
     min_denom: float
+    needs = 1
 
-    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
-        if self.min_denom > 0:
-            return (((x - w).abs() / size.clamp_min(self.min_denom)).sum(-1),)
-        return (ratio((x - w).abs(), size).sum(-1),)
+        whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
+        return (over((x - w).abs(), whole).sum(-1),)
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap, size = x - w, x.abs() + w.abs()
         whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
-        part, step = over(gap.abs(), whole), gap.sign()
+        of_whole, step = inverse(whole), gap.sign()
+        part = gap.abs() * of_whole
         if self.min_denom > 0:
-            part = torch.where(size < self.min_denom, 0.0, part)  # the denominator is constant
-        return over(step - part * x.sign(), whole), over(-step - part * w.sign(), whole)
+            part = part * (whole - self.min_denom).sign()  # 0 where the denominator is constant
+        return of_whole * (step - part * x.sign()), of_whole * (-step - part * w.sign())
 
 
 @dataclass(frozen=True)
 class WeightedMean(Formula):
-    """The form ``weighted``; with one over the largest size, and over the sum of weights."""
+    """The form ``weighted``; with the unit of the sizes, and one over the sum of weights."""
 
     weight_power: float
 
-    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
-        part, largest = in_units_of_largest(size)
-        weight = power(part, self.weight_power)
+        # Between one half and one over the largest size, and known without a look at the pairs.
+        unit = inverse(x.detach().abs().amax(-1) + w.detach().abs().amax(-1))
+        weight = power(size * unit.unsqueeze(-1), self.weight_power, beside_one=True)
         total = weight.sum(-1)
-        mean = ratio((weight * ratio((x - w).abs(), size)).sum(-1), total)
-        one = torch.ones_like(mean).detach()
-        return mean, over(one, largest.squeeze(-1)), over(one, total.detach())
+        mean = ratio((weight * over((x - w).abs(), size)).sum(-1), total)
+        return mean, unit, inverse(total.detach())
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
-        mean, of_largest, of_total = found
+        mean, unit, of_total = found
         gap, size = x - w, x.abs() + w.abs()
-        inverse, step = over(torch.ones_like(size), size), gap.sign()
-        part = gap.abs() * inverse
-        weight = raised(size * of_largest, self.weight_power) * of_total * inverse
-        growth = self.weight_power * (part - mean) - part
+        of_size, step = inverse(size), gap.sign()
+        part = gap.abs() * of_size
+        weight = raised(size * unit, self.weight_power) * of_total * of_size
+        growth = (self.weight_power - 1) * part - self.weight_power * mean
         return weight * (step + growth * x.sign()), weight * (growth * w.sign() - step)

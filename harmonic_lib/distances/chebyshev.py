@@ -10,7 +10,7 @@ from torch import Tensor
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.formula import Formula
-from harmonic_lib.distances.pairwise import every_pair
+from harmonic_lib.distances.pairwise import Largest, every_pair
 
 
 class Chebyshev(Distance):
@@ -44,22 +44,27 @@ class Chebyshev(Distance):
             return every_pair(LogMeanExp(self.smooth), x, w)
         rows, width = x.reshape(-1, x.shape[-1]), x.shape[-1]
         left = every_pair(Worst(), rows.detach(), w.detach())
-        worst = (width - left).long()
-        d = (rows.gather(1, worst) - w.mT.gather(0, worst)).abs()
+        worst = (width - left.nan_to_num(width)).long()
+        d = (rows.gather(1, worst) - w.mT.gather(0, worst)).abs() + (left - left)
         return d.reshape(*x.shape[:-1], len(w))
 
 
 @dataclass(frozen=True)
 class Worst(Formula):
-    """How many coordinates there are from the first one on whose difference is the largest."""
+    """How many coordinates there are from the first one on whose difference is the largest.
 
-    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-        gap = (x - w).abs()
+    NaN where a difference is.
+    """
+
+    first = Largest()
+
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
+        (largest,) = known
         # The sum makes a table of it; torch.compile would work an arange out for every pair.
         places = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device).cumsum(0)
         left = x.shape[-1] + 1 - places
-        largest = (gap == gap.amax(-1, keepdim=True)) | gap.isnan()
-        return (torch.where(largest, left, 0.0).amax(-1),)
+        left = torch.where((x - w).abs() < largest.unsqueeze(-1), 0.0, left).amax(-1)
+        return (torch.where(largest.isnan(), largest, left),)
 
 
 @dataclass(frozen=True)
@@ -71,16 +76,16 @@ class LogMeanExp(Formula):
     """
 
     alpha: float
+    first = Largest()
+    needs = 1
 
-    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-        exponent = self.alpha * (x - w).abs()
-        largest = exponent.detach().amax(-1, keepdim=True)
-        below = (exponent - largest).expm1().sum(-1)
-        largest = largest.squeeze(-1)
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
+        largest = self.alpha * known[0]
+        below = (self.alpha * (x - w).abs() - largest.unsqueeze(-1)).expm1().sum(-1)
         of_the_sum = largest + (below + x.shape[-1]).log()
         return ((below / x.shape[-1]).log1p() + largest) / self.alpha, of_the_sum.detach()
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap = x - w
-        slope = gap.sign() * (self.alpha * gap.abs() - found[1]).clamp_max(0.0).exp()
+        slope = gap.sign() * (self.alpha * gap.abs() - found[0]).exp()
         return slope, -slope

@@ -36,11 +36,14 @@ TILE = 2**20
 def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     """``formula`` of all pairs: (N, D), (K, D) -> some of (N, K)."""
     kernel = _kernel(formula, _measure)
+    known = measure(formula.first, x, w) if formula.first else ()
     found: tuple[Tensor, ...] = ()
     for rows in _spans(len(x), ROWS):
         blocks = _side_by_side(x[rows])
         for classes in _spans(len(w), TILE // w.shape[1]):
-            tiles = kernel(formula, blocks, w[classes])
+            tiles = kernel(
+                formula, blocks, w[classes], *(_side_by_side(v[rows, classes]) for v in known)
+            )
             found = found or tuple(tile.new_empty(len(x), len(w)) for tile in tiles)
             for whole, tile in zip(found, tiles, strict=True):
                 whole[rows, classes] = tile.flatten(0, 1)[: len(x[rows])]
@@ -51,9 +54,10 @@ def pull_back(
     formula: Formula, needed: tuple[bool, bool], x: Tensor, w: Tensor, g: Tensor, *found: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
     """The gradients of ``(g * d).sum()`` in x and w, where they are needed."""
-    turned = (v.mT for v in (g, *found))  # d(x, w) = d(w, x)
+    pairs = (g, *found[formula.needs :])
+    turned = (v.mT for v in pairs)  # d(x, w) = d(w, x)
     return (
-        _gradient(formula, x, w, g, *found) if needed[0] else None,
+        _gradient(formula, x, w, *pairs) if needed[0] else None,
         _gradient(formula, w, x, *turned) if needed[1] else None,
     )
 
@@ -71,9 +75,10 @@ def _gradient(formula: Formula, x: Tensor, w: Tensor, *pairs: Tensor) -> Tensor:
     return grad
 
 
-def _measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+def _measure(formula: Formula, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
     _only_compiled()
-    each = [formula(rows.unsqueeze(-2), w) for rows in x.unbind()]
+    of_rows = zip(*(v.unbind() for v in (x, *known)), strict=True)
+    each = [formula(rows.unsqueeze(-2), w, *known_rows) for rows, *known_rows in of_rows]
     return tuple(torch.stack(parts) for parts in zip(*each, strict=True))
 
 

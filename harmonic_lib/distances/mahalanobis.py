@@ -65,25 +65,29 @@ class Mahalanobis(Euclidean):
         return euclidean(x, w, linear=self.linear)
 
     def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        return self.linear(x), self.linear(w)
+        u, v = self.linear(x, w)
+        return u, v
 
     def gap(self, vectors: Two, coordinates: Two, pairs: Two) -> Tensor:
         x, w = vectors
-        return self.linear(x[pairs[0]] - w[pairs[1]])
+        return self.linear(x[pairs[0]] - w[pairs[1]])[0]
 
-    def linear(self, v: Tensor) -> Tensor:
-        """Fᵀv with P = F Fᵀ, in the precision of ``v``: (..., D) -> (..., D) or (..., 2D)."""
-        weight = self.weight.to(v.dtype)
+    def linear(self, *vectors: Tensor) -> tuple[Tensor, ...]:
+        """Each Fᵀv with P = F Fᵀ, in the precision of v: (..., D) -> (..., D) or (..., 2D)."""
+        weight = self.weight.to(vectors[0].dtype)
         if self.spec.form == "diagonal":
-            return v * (weight / 2).exp()
+            scale = (weight / 2).exp()
+            return tuple(v * scale for v in vectors)
         if self.spec.form == "cholesky":
-            return v @ (weight.tril(-1) + weight.diagonal().exp().diag())
-        return torch.cat([math.sqrt(1 - FLOOR) * v + v @ weight, math.sqrt(FLOOR) * v], -1)
+            factor = weight.tril(-1) + weight.diagonal().exp().diag()
+            return tuple(v @ factor for v in vectors)
+        factor = weight + math.sqrt(1 - FLOOR) * weight.new_ones(self.dim).diag()
+        return tuple(torch.cat([v @ factor, math.sqrt(FLOOR) * v], -1) for v in vectors)
 
     @property
     def precision(self) -> Tensor:
         """P, of shape (D, D)."""
-        factor = self.linear(self.weight.new_ones(self.dim).diag())
+        (factor,) = self.linear(self.weight.new_ones(self.dim).diag())
         return factor @ factor.mT
 
     def weight_for(self, precision: Tensor) -> Tensor:

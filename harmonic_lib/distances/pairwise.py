@@ -32,7 +32,11 @@ class Norm(Formula):
 
     p: int
 
-    def __call__(self, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+    @property
+    def needs(self) -> int:  # type: ignore[override]
+        return self.p % 2
+
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         return (length(x - w, self.p),)
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,12 +44,20 @@ class Norm(Formula):
         return slope, -slope
 
 
+@dataclass(frozen=True)
+class Largest(Formula):
+    """The largest coordinate difference."""
+
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
+        return ((x - w).abs().amax(-1),)
+
+
 def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     """``formula`` of all pairs, in eager tiles: (N, D), (K, D) -> some of (N, K)."""
     if isinstance(formula, Norm):
         return (torch.cdist(x, w, formula.p, compute_mode="donot_use_mm_for_euclid_dist"),)
     rows, classes = _tiles(x, w)
-    tiles = [[formula(a, b) for b in w.split(classes)] for a in x.unsqueeze(-2).split(rows)]
+    tiles = [[formula.whole(a, b) for b in w.split(classes)] for a in x.unsqueeze(-2).split(rows)]
     return tuple(
         torch.cat([torch.cat(parts, -1) for parts in each])
         for each in zip(*(zip(*row, strict=True) for row in tiles), strict=True)
@@ -68,8 +80,9 @@ def pull_back(
             cdist_backward(turned[0], w, x, p, turned[1]) if needed[1] else None,
         )
     rows, classes = _tiles(x, w)
+    needed_pairs = (g, *found[formula.needs :])
     grad_x, grad_w = [], [torch.zeros_like(part) for part in w.split(classes)]
-    for x_rows, *pairs in zip(*(v.split(rows) for v in (x, g, *found)), strict=True):
+    for x_rows, *pairs in zip(*(v.split(rows) for v in (x, *needed_pairs)), strict=True):
         grad = torch.zeros_like(x_rows)
         tiles = zip(w.split(classes), *(v.split(classes, -1) for v in pairs), strict=True)
         for k, (w_tile, g_tile, *found_tile) in enumerate(tiles):
@@ -118,7 +131,7 @@ def _differentiable_pull_back(
     rows, classes = _tiles(x, w)
 
     def of_tile(x_tile: Tensor, w_tile: Tensor) -> Tensor:
-        return formula(x_tile.unsqueeze(-2), w_tile)[0]
+        return formula.whole(x_tile.unsqueeze(-2), w_tile)[0]
 
     grad_x, grad_w = [], [torch.zeros_like(part) for part in w.split(classes)]
     for x_tile, g_rows in zip(x.split(rows), g.split(rows), strict=True):

@@ -14,11 +14,14 @@ from harmonic_lib.distances.pairwise import Norm, every_pair
 
 Exact = Callable[[Tensor, Tensor], Tensor]
 
+Linear = Callable[..., tuple[Tensor, ...]]
+"""A linear map, of each of some tensors of vectors."""
+
 NEAREST = 4
 """So many of an input's nearest prototypes have their distance refined."""
 
 
-def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+def euclidean(x: Tensor, w: Tensor, linear: Linear | None = None) -> Tensor:
     r""":math:`\lVert A(x - w) \rVert_2`, A ``linear`` or nothing: (..., D), (K, D) -> (..., K).
 
     In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
@@ -35,7 +38,7 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
     wide = torch.float32 if x.device.type == "mps" else torch.float64
     ax, aw = x.to(wide), w.to(wide)
     if linear is not None:
-        ax, aw = linear(ax), linear(aw)
+        ax, aw = linear(ax, aw)
     squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
     eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
     if by_differences:
@@ -45,7 +48,7 @@ def euclidean(x: Tensor, w: Tensor, linear: Callable[[Tensor], Tensor] | None = 
         resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
-        return length(x - w if linear is None else linear(x - w), p=2)
+        return length(x - w if linear is None else linear(x - w)[0], p=2)
 
     return unit * refined(d, resolution, exact, x, w)
 
