@@ -98,14 +98,14 @@ def cross_entropy(
 ) -> Tensor:
     """:func:`harmonic_cross_entropy`, with the logits of any link."""
     check_inputs(x, w)
-    check_classes(y, x, len(w), ignore_index)
+    y = as_classes(y, x, len(w), ignore_index)
     check_name("reduction", reduction, ("mean", "sum", "none"))
     if check_number("label_smoothing", label_smoothing, "non-negative") > 1:
         raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing!r}")
     megabytes = MAX_MB if max_mb is None else check_number("max_mb", max_mb)
 
     dtype = torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
-    rows, classes, kept = x.reshape(-1, x.shape[-1]), y.reshape(-1).long(), y != ignore_index
+    rows, classes, kept = x.reshape(-1, x.shape[-1]), y.reshape(-1), y != ignore_index
     if not kept.all():
         rows, classes = rows[kept.reshape(-1)], classes[kept.reshape(-1)]
     if isinstance(distance, Euclidean) and link.name == "harmonic":
@@ -124,8 +124,8 @@ def cross_entropy(
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
-def check_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> None:
-    """Refuse anything but one class for each input, from 0 to K - 1, or the one to ignore."""
+def as_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """``y`` as int64. Refuses anything but a class from 0 to K - 1, or the one to ignore, each."""
     if not isinstance(y, Tensor):
         raise TypeError(f"y must be a tensor, got {type(y).__name__}")
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
@@ -137,12 +137,14 @@ def check_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> None
         )
     if y.device != x.device:
         raise ValueError(f"expected x and y on one device, got x {x.device} and y {y.device}")
+    y = y.long()  # -100 is 156 in uint8
     wrong = y[(y != ignore_index) & ((y < 0) | (y >= classes))]
     if len(wrong) > 0:
         raise ValueError(
             f"classes must be from 0 to {classes - 1}, or {ignore_index} to ignore, "
             f"got {wrong[0].item()}"
         )
+    return y
 
 
 @dataclass

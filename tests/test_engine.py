@@ -22,7 +22,7 @@ from harmonic_lib.distances.canberra import SumOfRatios, WeightedMean
 from harmonic_lib.distances.chebyshev import LogMeanExp, Worst
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.minkowski import PowerSum
-from harmonic_lib.distances.pairwise import Norm
+from harmonic_lib.distances.pairwise import Norm, every_pair
 
 PRODUCTS = ("euclidean", "cosine", "mahalanobis")
 
@@ -447,7 +447,7 @@ def test_slopes_are_derivatives(formula: Formula, scene: str) -> None:
     x, w = (v.requires_grad_() for v in points(scene))
     found = formula.whole(x, w)
     expected = torch.autograd.grad(found[0].sum(), (x, w))
-    needed = (v.detach().unsqueeze(-1) for v in found[formula.needs :])
+    needed = (v.detach().unsqueeze(-1) for v in found[formula.needs_from :])
     slopes = formula.slopes(x.detach(), w.detach(), *needed)
     for one, other in zip(slopes, expected, strict=True):
         torch.testing.assert_close(one.expand_as(other), other, rtol=1e-10, atol=1e-12)
@@ -459,6 +459,17 @@ def test_formulas_are_symmetric(formula: Formula, scene: str) -> None:
     x, w = points(scene)
     for one, other in zip(formula.whole(x, w), formula.whole(w, x), strict=True):
         assert torch.equal(one, other)
+
+
+@with_each_formula
+@pytest.mark.parametrize("scene", ["random", "zeros", "equal coordinates", "nothing"])
+def test_the_gradient_for_a_second_one_is_the_same(formula: Formula, scene: str) -> None:
+    x, w = (v.float().requires_grad_() for v in points(scene))
+    g = 100 * torch.randn(len(x), len(w))
+    once = torch.autograd.grad(every_pair(formula, x, w), (x, w), g)
+    again = torch.autograd.grad(every_pair(formula, x, w), (x, w), g, create_graph=True)
+    for one, other in zip(once, again, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
 def test_equal_formulas_share_their_kernels() -> None:

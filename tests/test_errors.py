@@ -143,6 +143,16 @@ BAD = [
         ValueError,
         (lambda: distance("minkowski", p=inf), "got inf", "p must be finite"),
         (lambda: distance("minkowski", p=inf), "got inf", "the limit is distance('chebyshev')"),
+        (
+            lambda: distance("minkowski", p=2e9),
+            "got 2000000000.0",
+            "the limit is distance('chebyshev')",
+        ),
+        (
+            lambda: distance("canberra", form="weighted", weight_power=101),
+            "got 101",
+            "weight_power must be at most 100",
+        ),
     ),
     *number("smooth", "positive", lambda a: distance("chebyshev", smooth=a), 0, -2.0, inf, "10"),
     *number("temperature", "positive", lambda t: distance("hamming", temperature=t), 0, -1, nan),

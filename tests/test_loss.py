@@ -318,6 +318,16 @@ def test_shapes_and_options_are_those_of_cross_entropy(name: str, call: dict[str
         close(found, expected)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "classes"), [(torch.uint8, 256), (torch.uint8, 200), (torch.int8, 128)]
+)
+def test_classes_may_be_of_a_narrow_type(dtype: torch.dtype, classes: int) -> None:
+    x, w, y = torch.randn(300, 4), torch.randn(classes, 4), torch.arange(300) % classes
+    found = hl.harmonic_cross_entropy(x, w, y.to(dtype), reduction="none")
+    assert torch.equal(found, hl.harmonic_cross_entropy(x, w, y, reduction="none"))
+    assert (found != 0).all()
+
+
 @pytest.mark.parametrize(("reduction", "expected"), [("mean", torch.nan), ("sum", 0.0)])
 @pytest.mark.parametrize("name", ["euclidean", "manhattan"])
 @with_each_size

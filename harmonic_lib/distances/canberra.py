@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
-from harmonic_lib.distances.arithmetic import inverse, over, power, raised, ratio
+from harmonic_lib.distances.arithmetic import inverse, power, raised, ratio
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import every_pair
@@ -30,7 +30,7 @@ class Canberra(Distance):
     Args:
         form: "standard", "robust" or "weighted".
         min_denom: the least denominator of ``robust``, in units of x; None for 0.01.
-        weight_power: the power q >= 0 of ``weighted``; None for 0.5. With 1 it is the
+        weight_power: the power q of ``weighted``, from 0 to 100; None for 0.5. With 1 it is the
             Bray-Curtis distance ``abs``.
 
     Raises:
@@ -54,6 +54,8 @@ class Canberra(Distance):
         if form == "weighted":
             q = 0.5 if weight_power is None else weight_power
             self.weight_power = check_number("weight_power", q, "non-negative")
+            if q > 100:
+                raise ValueError(f"weight_power must be at most 100, got {q!r}")
         elif weight_power is not None:
             raise ValueError(f"weight_power is for the form 'weighted', got it for {form!r}")
 
@@ -68,12 +70,12 @@ class SumOfRatios(Formula):
     """The forms ``standard``, where ``min_denom`` is 0, and ``robust``."""
 
     min_denom: float
-    needs = 1
+    needs_from = 1
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
         whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
-        return (over((x - w).abs(), whole).sum(-1),)
+        return (ratio((x - w).abs(), whole).sum(-1),)
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap, size = x - w, x.abs() + w.abs()
@@ -81,30 +83,31 @@ class SumOfRatios(Formula):
         of_whole, step = inverse(whole), gap.sign()
         part = gap.abs() * of_whole
         if self.min_denom > 0:
-            part = part * (whole - self.min_denom).sign()  # 0 where the denominator is constant
+            # 0 where the denominator is constant; by arithmetic, as `where` is ten times slower.
+            part = part * (1 - (self.min_denom - size).sign().clamp_min(0.0))
         return of_whole * (step - part * x.sign()), of_whole * (-step - part * w.sign())
 
 
 @dataclass(frozen=True)
 class WeightedMean(Formula):
-    """The form ``weighted``; with the unit of the sizes, and one over the sum of weights."""
+    """The form ``weighted``; with one over a unit of the sizes, and over the sum of weights."""
 
     weight_power: float
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
-        # Between one half and one over the largest size, and known without a look at the pairs.
-        unit = inverse(x.detach().abs().amax(-1) + w.detach().abs().amax(-1))
-        weight = power(size * unit.unsqueeze(-1), self.weight_power, beside_one=True)
+        # The largest size is 1 to 2 of these units, which are known without a look at the pairs.
+        of_unit = inverse(x.detach().abs().amax(-1).maximum(w.detach().abs().amax(-1)))
+        weight = power(size * of_unit.unsqueeze(-1), self.weight_power, beside_one=True)
         total = weight.sum(-1)
-        mean = ratio((weight * over((x - w).abs(), size)).sum(-1), total)
-        return mean, unit, inverse(total.detach())
+        mean = ratio((weight * ratio((x - w).abs(), size)).sum(-1), total)
+        return mean, of_unit, inverse(total.detach())
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
-        mean, unit, of_total = found
+        mean, of_unit, of_total = found
         gap, size = x - w, x.abs() + w.abs()
         of_size, step = inverse(size), gap.sign()
         part = gap.abs() * of_size
-        weight = raised(size * unit, self.weight_power) * of_total * of_size
+        weight = raised(size * of_unit, self.weight_power) * of_total * of_size
         growth = (self.weight_power - 1) * part - self.weight_power * mean
         return weight * (step + growth * x.sign()), weight * (growth * w.sign() - step)

@@ -53,7 +53,7 @@ class Chebyshev(Distance):
 class Worst(Formula):
     """How many coordinates there are from the first one on whose difference is the largest.
 
-    NaN where a difference is.
+    For vectors without a gradient: there are no slopes. NaN where a difference is.
     """
 
     first = Largest()
@@ -63,29 +63,30 @@ class Worst(Formula):
         # The sum makes a table of it; torch.compile would work an arange out for every pair.
         places = torch.ones(x.shape[-1], dtype=x.dtype, device=x.device).cumsum(0)
         left = x.shape[-1] + 1 - places
-        left = torch.where((x - w).abs() < largest.unsqueeze(-1), 0.0, left).amax(-1)
+        left = torch.where((x - w).abs() < largest.unsqueeze(-1), 1.0, left).amax(-1)
         return (torch.where(largest.isnan(), largest, left),)
 
 
 @dataclass(frozen=True)
 class LogMeanExp(Formula):
-    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`, and log of the sum.
+    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`.
 
-    From the largest exponent on, and with 1 taken off: nothing overflows or cancels. The slopes
-    are :math:`\pm e^{\alpha |x_i - w_i|}` over the sum.
+    From the largest difference on, and with 1 taken off: nothing overflows or cancels. The slopes
+    are :math:`\pm e^{\alpha |x_i - w_i|}` over the sum; for them, the largest difference, and one
+    over the sum.
     """
 
     alpha: float
     first = Largest()
-    needs = 1
+    needs_from = 1
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
-        largest = self.alpha * known[0]
-        below = (self.alpha * (x - w).abs() - largest.unsqueeze(-1)).expm1().sum(-1)
-        of_the_sum = largest + (below + x.shape[-1]).log()
-        return ((below / x.shape[-1]).log1p() + largest) / self.alpha, of_the_sum.detach()
+        (largest,) = known
+        below = (self.alpha * ((x - w).abs() - largest.unsqueeze(-1))).expm1().sum(-1)
+        of_sum = (below + x.shape[-1]).reciprocal().detach()
+        return (below / x.shape[-1]).log1p() / self.alpha + largest, largest, of_sum
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
-        gap = x - w
-        slope = gap.sign() * (self.alpha * gap.abs() - found[0]).exp()
+        gap, (largest, of_sum) = x - w, found
+        slope = gap.sign() * (self.alpha * (gap.abs() - largest)).exp() * of_sum
         return slope, -slope

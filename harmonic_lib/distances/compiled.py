@@ -36,14 +36,13 @@ TILE = 2**20
 def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     """``formula`` of all pairs: (N, D), (K, D) -> some of (N, K)."""
     kernel = _kernel(formula, _measure)
-    known = measure(formula.first, x, w) if formula.first else ()
+    first = _kernel(formula.first, _measure) if formula.first else None
     found: tuple[Tensor, ...] = ()
     for rows in _spans(len(x), ROWS):
         blocks = _side_by_side(x[rows])
         for classes in _spans(len(w), TILE // w.shape[1]):
-            tiles = kernel(
-                formula, blocks, w[classes], *(_side_by_side(v[rows, classes]) for v in known)
-            )
+            known = first(formula.first, blocks, w[classes]) if first else ()
+            tiles = kernel(formula, blocks, w[classes], *known)
             found = found or tuple(tile.new_empty(len(x), len(w)) for tile in tiles)
             for whole, tile in zip(found, tiles, strict=True):
                 whole[rows, classes] = tile.flatten(0, 1)[: len(x[rows])]
@@ -54,10 +53,9 @@ def pull_back(
     formula: Formula, needed: tuple[bool, bool], x: Tensor, w: Tensor, g: Tensor, *found: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
     """The gradients of ``(g * d).sum()`` in x and w, where they are needed."""
-    pairs = (g, *found[formula.needs :])
-    turned = (v.mT for v in pairs)  # d(x, w) = d(w, x)
+    turned = (v.mT for v in (g, *found))  # d(x, w) = d(w, x)
     return (
-        _gradient(formula, x, w, *pairs) if needed[0] else None,
+        _gradient(formula, x, w, g, *found) if needed[0] else None,
         _gradient(formula, w, x, *turned) if needed[1] else None,
     )
 

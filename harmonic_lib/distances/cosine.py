@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from harmonic_lib.distances.arithmetic import in_units_of_largest, length
 from harmonic_lib.distances.base import DISTANCES
@@ -52,6 +53,7 @@ class _Unit(torch.autograd.Function):
         return unit
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         unit, lengths = ctx.saved_tensors
         along = torch.linalg.vecdot(g, unit).unsqueeze(-1)

@@ -40,7 +40,7 @@ def engine(name: str = "auto") -> Iterator[set[str]]:
 
     - "compiled": kernels by ``torch.compile`` that hold no differences at all. The first
       call of a distance compiles them, in some seconds;
-    - "eager": tiles of at most 512 KiB in plain PyTorch, and ``torch.cdist`` on the CPU;
+    - "eager": tiles of at most 512 KiB in plain PyTorch, and ``torch.cdist`` where it will do;
     - "auto", the default without this context: compiled where there are more than 16
       prototypes and 2^23 pairs times coordinates, and a compiler that works; else eager.
       Without one there is a warning, once.

@@ -14,10 +14,10 @@ class Formula:
     """
 
     first: ClassVar[Formula | None] = None
-    """What has to be known of all coordinates before the sum: a loop of its own. Its numbers
-    cancel from d, so no gradient passes through them."""
+    """What has to be known of all coordinates before the sum: a loop of its own. No gradient
+    passes through it."""
 
-    needs: int = 0
+    needs_from: int = 0
     """The slopes need what the formula gives from here on: 1 where they do not need d."""
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
@@ -34,7 +34,7 @@ class Formula:
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         """The derivatives of d in the coordinates of x and of w, element by element.
 
-        ``found`` is what the formula gave for these pairs, from ``needs`` on. All broadcast, along
-        any axes: there is nothing to sum here.
+        ``found`` is what the formula gave for these pairs, from ``needs_from`` on. All broadcast,
+        along any axes: there is nothing to sum here.
         """
         raise NotImplementedError

@@ -28,9 +28,10 @@ class Mahalanobis(Euclidean):
       ``weight`` on it, and 0 above it;
     - ``diagonal``: :math:`P = \operatorname{diag}(e^{\text{weight}})`.
 
-    It is the Euclidean distance of transformed vectors, which are computed in float64, as
-    they lose digits where x and w are close to each other and far from 0; then the four
-    nearest prototypes of each input again from the transformed difference.
+    It is the Euclidean distance of transformed vectors, which are computed in float64 (in
+    ``head.loss`` in float32), as they lose digits where x and w are close to each other and far
+    from 0; then the four nearest prototypes of each input (there: all near pairs) again from
+    the transformed difference.
 
     Memory: holds a few (..., K) in float64, and (..., 4, D), for ``full`` (..., 4, 2D). Source:
     Miller-Golub et al. 2026; in their code P need not be positive definite, and the optimisers of
@@ -81,8 +82,7 @@ class Mahalanobis(Euclidean):
         if self.spec.form == "cholesky":
             factor = weight.tril(-1) + weight.diagonal().exp().diag()
             return tuple(v @ factor for v in vectors)
-        factor = weight + math.sqrt(1 - FLOOR) * weight.new_ones(self.dim).diag()
-        return tuple(torch.cat([v @ factor, math.sqrt(FLOOR) * v], -1) for v in vectors)
+        return tuple(_with_floor(v, weight) for v in vectors)
 
     @property
     def precision(self) -> Tensor:
@@ -111,3 +111,10 @@ class Mahalanobis(Euclidean):
         if form == "cholesky":
             return root.tril(-1) + root.diagonal().log().diag()
         return root - math.sqrt(1 - FLOOR) * eye
+
+
+def _with_floor(v: Tensor, weight: Tensor) -> Tensor:
+    """Aᵀv, beside a part for epsilon: (..., D) -> (..., 2D). What is not learnt stays exact."""
+    rows = v.reshape(-1, v.shape[-1])
+    mapped = torch.addmm(rows, rows, weight, beta=math.sqrt(1 - FLOOR)).view_as(v)
+    return torch.cat([mapped, math.sqrt(FLOOR) * v], -1)

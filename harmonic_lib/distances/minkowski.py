@@ -20,13 +20,14 @@ class Minkowski(Distance):
 
     For p < 1 the triangle inequality fails, and the distance grows as :math:`D^{1/p}`: in
     float32 it overflows at p below about log10(D) / 38. Each pair is measured in units of its
-    largest difference, so no power does. Where a difference is 0 its gradient is
-    taken to be 0, also for p < 1, where the slope beside it is infinite.
+    largest difference, so no power does; differences below the least normal number lose their
+    digits. Where a difference is 0 its gradient is taken to be 0, also for p < 1, where the slope
+    beside it is infinite.
 
     Memory: holds (..., K), and works in small tiles. Source: Miller-Golub et al. 2026.
 
     Args:
-        p: the power, a positive finite number.
+        p: the power, positive and at most 1e9.
 
     Raises:
         ValueError: ``p`` is no such number.
@@ -39,6 +40,8 @@ class Minkowski(Distance):
         if isinstance(p, float) and p == math.inf:
             raise ValueError("p must be finite, got inf; the limit is distance('chebyshev')")
         self.p = check_number("p", p)
+        if p > 1e9:
+            raise ValueError(f"p must be at most 1e9, got {p}; the limit is distance('chebyshev')")
         self.spec = form_of(self.spec, "p >= 1" if p >= 1 else "p < 1")
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class Norm(Formula):
     p: int
 
     @property
-    def needs(self) -> int:  # type: ignore[override]
+    def needs_from(self) -> int:  # type: ignore[override]
         return self.p % 2
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
@@ -70,30 +70,31 @@ def pull_back(
 ) -> tuple[Tensor | None, Tensor | None]:
     """The gradients of ``(g * d).sum()`` in x and w, in eager tiles, where they are needed.
 
-    ``found`` is what :func:`measure` gave; g and it are (N, K).
+    ``found`` is what the slopes need; g and it are (N, K).
     """
     if isinstance(formula, Norm) and x.device.type == "cpu":  # a GPU's kernel holds (N, K, D)
         cdist_backward, p = torch.ops.aten._cdist_backward, formula.p
-        pairs = [v.contiguous() for v in (g, found[0])]
+        pairs = [v.contiguous() for v in (g, *(found or [g]))]  # p = 1 has no use for the other
         turned = [v.mT.contiguous() for v in pairs] if needed[1] else []
         return (
             cdist_backward(pairs[0], x, w, p, pairs[1]) if needed[0] else None,
             cdist_backward(turned[0], w, x, p, turned[1]) if needed[1] else None,
         )
     rows, classes = _tiles(x, w)
-    needed_pairs = (g, *found[formula.needs :])
     grad_x, grad_w = [], [torch.zeros_like(part) for part in w.split(classes)]
-    for x_rows, *pairs in zip(*(v.split(rows) for v in (x, *needed_pairs)), strict=True):
+    for x_rows, *pairs in zip(*(v.split(rows) for v in (x, g, *found)), strict=True):
         grad = torch.zeros_like(x_rows)
         tiles = zip(w.split(classes), *(v.split(classes, -1) for v in pairs), strict=True)
         for k, (w_tile, g_tile, *found_tile) in enumerate(tiles):
             in_x, in_w = formula.slopes(
                 x_rows.unsqueeze(-2), w_tile, *(v.unsqueeze(-1) for v in found_tile)
             )
-            grad = grad + (g_tile.unsqueeze(-2) @ in_x).squeeze(-2)
-            grad_w[k] = grad_w[k] + (g_tile.unsqueeze(-1) * in_w).sum(0)
+            if needed[0]:
+                grad = grad + (g_tile.unsqueeze(-2) @ in_x).squeeze(-2)
+            if needed[1]:
+                grad_w[k] = grad_w[k] + (g_tile.unsqueeze(-1) * in_w).sum(0)
         grad_x.append(grad)
-    return torch.cat(grad_x), torch.cat(grad_w)
+    return torch.cat(grad_x) if needed[0] else None, torch.cat(grad_w) if needed[1] else None
 
 
 class _Pairs(torch.autograd.Function):
@@ -108,7 +109,7 @@ class _Pairs(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.formula, *pair = inputs
         ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*pair, *output)
+        ctx.save_for_backward(*pair, *output[ctx.formula.needs_from :])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
