@@ -69,6 +69,11 @@ def inverse(v: Tensor) -> Tensor:
     return v.clamp_min(torch.finfo(v.dtype).tiny).reciprocal()
 
 
+def share(part: Tensor, whole: Tensor) -> Tensor:
+    """:func:`ratio`, or, where no gradient is asked for, :func:`over`."""
+    return ratio(part, whole) if torch.is_grad_enabled() else over(part, whole)
+
+
 def over(part: Tensor, whole: Tensor) -> Tensor:
     """The same number as :func:`ratio`, with half the operations, but not to be differentiated.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
-from harmonic_lib.distances.arithmetic import inverse, power, raised, ratio
+from harmonic_lib.distances.arithmetic import inverse, power, raised, ratio, share
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import every_pair
@@ -75,7 +75,7 @@ class SumOfRatios(Formula):
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         size = x.abs() + w.abs()
         whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
-        return (ratio((x - w).abs(), whole).sum(-1),)
+        return (share((x - w).abs(), whole).sum(-1),)
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
         gap, size = x - w, x.abs() + w.abs()
@@ -100,7 +100,7 @@ class WeightedMean(Formula):
         of_unit = inverse(x.detach().abs().amax(-1).maximum(w.detach().abs().amax(-1)))
         weight = power(size * of_unit.unsqueeze(-1), self.weight_power, beside_one=True)
         total = weight.sum(-1)
-        mean = ratio((weight * ratio((x - w).abs(), size)).sum(-1), total)
+        mean = ratio((weight * share((x - w).abs(), size)).sum(-1), total)
         return mean, of_unit, inverse(total.detach())
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:

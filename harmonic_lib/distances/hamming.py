@@ -32,7 +32,8 @@ class Hamming(Distance):
     It is the Manhattan distance of bits, which loses differences of soft bits below 1e-7 in
     float32. Those below 1/64 are therefore computed again (on a GPU, under ``vmap``, or where
     there are many, the four nearest prototypes of each input) from
-    :math:`|\sigma(a) - \sigma(b)| = \sigma(a) \sigma(-b) (1 - e^{b - a})`, a the larger one.
+    :math:`|\sigma(a) - \sigma(b)| = |\tanh \tfrac{a - b}2| \,
+    (\sigma(a) \sigma(-b) + \sigma(-a) \sigma(b))`.
 
     Memory: holds (..., K) up to three times, and (..., 4, D). Source: Miller-Golub et al. 2026,
     there with a sum in place of the mean that SciPy has.
@@ -75,7 +76,6 @@ class Hamming(Distance):
 
     def exact(self, x: Tensor, w: Tensor, threshold: float | Tensor) -> Tensor:
         """The mean difference of soft bits, with no difference of close numbers but x - w."""
-        upper, lower = x.maximum(w), x.minimum(w)
-        one = ((upper - threshold) / self.temperature).sigmoid()
-        other_not = ((threshold - lower) / self.temperature).sigmoid()
-        return -(one * other_not * ((lower - upper) / self.temperature).expm1()).mean(-1)
+        a, b = ((v - threshold) / self.temperature for v in (x, w))
+        either = a.sigmoid() * (-b).sigmoid() + (-a).sigmoid() * b.sigmoid()
+        return (((x - w) / (2 * self.temperature)).tanh().abs() * either).mean(-1)

@@ -81,7 +81,12 @@ def refined_below(
     """
     if torch.compiler.is_compiling() or transformed(d) or d.device.type != "cpu":
         return refined(d, resolution, exact, x, w)
-    *i, k = (d < least).nonzero(as_tuple=True)
-    if len(k) > NEAREST * d[..., 0].numel():
+    rows, flat = x.reshape(-1, x.shape[-1]), d.reshape(-1, len(w))
+    i, k = (flat < least).nonzero(as_tuple=True)
+    if len(k) > NEAREST * len(rows):
         return refined(d, resolution, exact, x, w)
-    return d.index_put((*i, k), exact(x[tuple(i)], w[k])) if len(k) else d
+    if len(k) == 0:
+        return d
+    # Not x[i]: the gradient of that adds up element by element.
+    near = exact(rows.index_select(0, i), w.index_select(0, k))
+    return flat.index_put((i, k), near).view_as(d)
