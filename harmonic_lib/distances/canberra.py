@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
@@ -109,5 +110,7 @@ class WeightedMean(Formula):
         of_size, step = inverse(size), gap.sign()
         part = gap.abs() * of_size
         weight = raised(size * of_unit, self.weight_power) * of_total * of_size
-        growth = (self.weight_power - 1) * part - self.weight_power * mean
-        return weight * (step + growth * x.sign()), weight * (growth * w.sign() - step)
+        q = self.weight_power
+        growth = torch.add(-q * mean, part, alpha=q - 1)  # (q - 1) part - q mean
+        in_x = weight * torch.addcmul(step, growth, x.sign())
+        return in_x, weight * (growth * w.sign() - step)
