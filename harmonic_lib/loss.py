@@ -39,8 +39,8 @@ def harmonic_cross_entropy(
     The value and the gradients of ``F.cross_entropy(harmonic_logits(d(x, w), n), y)``, for
     ``x``, ``w`` and the parameters of the distance, in chunks of rows, whose gradients are
     computed beside their loss. Euclid, cosine and Mahalanobis take one float32 matrix product
-    forwards and two backwards, as a linear head does, and differences where a product loses
-    the digits of a distance.
+    forwards and two backwards, as a linear head does (Mahalanobis with a matrix also maps x and
+    w by it), and differences where a product loses the digits of a distance.
 
     >>> x, w, y = torch.randn(2, 7, 16), torch.randn(1000, 16), torch.randint(1000, (2, 7))
     >>> harmonic_cross_entropy(x, w, y, distance="manhattan").ndim

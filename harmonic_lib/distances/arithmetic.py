@@ -26,15 +26,6 @@ def unit_of(x: Tensor, w: Tensor) -> Tensor:
     return torch.where(largest > 0, unit, 1.0)
 
 
-def in_units_of_largest(v: Tensor) -> tuple[Tensor, Tensor]:
-    """``v`` over its largest absolute entry in the last axis, and that entry: (..., D), (..., 1).
-
-    A vector of zeros stays one. The entry carries no gradient: it is for where it cancels.
-    """
-    largest = v.detach().abs().amax(-1, keepdim=True)
-    return v / torch.where(largest == 0, 1.0, largest), largest
-
-
 def power(v: Tensor, exponent: float, beside_one: bool = False) -> Tensor:
     """``v ** exponent`` for v >= 0 and exponent >= 0, with a gradient of 0 where v is 0.
 

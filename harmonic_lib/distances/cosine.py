@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from harmonic_lib.distances.arithmetic import in_units_of_largest, length
+from harmonic_lib.distances.arithmetic import length
 from harmonic_lib.distances.base import DISTANCES
 from harmonic_lib.distances.euclidean import Euclidean
 from harmonic_lib.distances.products import euclidean
@@ -70,7 +70,8 @@ def directions(x: Tensor, w: Tensor, p: int) -> tuple[Tensor, Tensor]:
 
 
 def _direction(v: Tensor, p: int, of_zero: tuple[float, float]) -> Tensor:
-    v, largest = in_units_of_largest(v)
+    largest = v.detach().abs().amax(-1, keepdim=True)  # cancels: no gradient passes
     zero = largest == 0
+    v = v / torch.where(zero, 1.0, largest)
     inverse = torch.where(zero, 0.0, 1 / torch.where(zero, 1.0, length(v, p).unsqueeze(-1)))
     return torch.cat([v * inverse, torch.where(zero, v.new_tensor(of_zero), 0.0)], -1)
