@@ -91,17 +91,22 @@ def by_products(
 ) -> Found:
     r"""Harmonic logits of a distance that is Euclid's in some coordinates, by matrix products.
 
-    With :math:`s_{ik} = |u_i|^2 + |v_k|^2 - 2 u_i \cdot v_k`, logits :math:`-m \log s_{ik}`, m =
-    n/2 or n, and :math:`c_{ik} = -m (p_{ik} - q_{ik}) / s_{ik}`, the gradient in s for the target
-    q, those in U and V are :math:`2 (\sum_k c_{ik} u_i - C V)` and
-    :math:`2 (\sum_i c_{ik} v_k - C^\top U)`. Pairs near each other go by differences instead.
+    With :math:`s_{ik} = u_i^\top P u_i + v_k^\top P v_k - 2 u_i^\top P v_k`, P the distance's
+    metric or the identity, logits :math:`-m \log s_{ik}`, m = n/2 or n, and :math:`c_{ik} =
+    -m (p_{ik} - q_{ik}) / s_{ik}`, the gradient in s for the target q, the gradients in U and V
+    are :math:`2 (R U - C V) P` and :math:`2 (T V - C^\top U) P`, and that in P is
+    :math:`U^\top R U + V^\top T V - U^\top C V - V^\top C^\top U`; R and T hold the sums of
+    the rows and columns of C on their diagonals. Pairs near each other go by differences instead.
     """
     note("product")
-    coordinates = distance.coordinates(*leaves[:2])
+    coordinates, metric = distance.coordinates(*leaves[:2]), distance.metric(leaves[1].dtype)
     losses = leaves[0].new_empty(len(leaves[0]))
     with torch.no_grad():
-        gradients = in_coordinates(distance, exponent, leaves, coordinates, chunks, weights, losses)
-    return losses, gradients_of(coordinates, leaves, gradients)
+        gradients = in_coordinates(
+            distance, exponent, leaves, coordinates, metric, chunks, weights, losses
+        )
+    outputs = coordinates if metric is None else (*coordinates, metric)
+    return losses, gradients_of(outputs, leaves, gradients)
 
 
 def in_coordinates(
@@ -109,13 +114,17 @@ def in_coordinates(
     exponent: float,
     leaves: list[Tensor],
     coordinates: tuple[Tensor, Tensor],
+    metric: Tensor | None,
     chunks: Chunks,
     weights: Tensor | None,
     losses: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Fills in the losses of :func:`by_products`; returns the gradients in the coordinates."""
     x, w, *_ = leaves
-    u, v, squares_u, squares_v, unit = centred(*coordinates)
+    of_x, of_w, unit = centred(*coordinates, metric)
+    u, pu, squares_u, sizes_u = of_x.vectors, of_x.mapped, of_x.squares, of_x.sizes
+    v, pv, squares_v, sizes_v = of_w.vectors, of_w.mapped, of_w.squares, of_w.sizes
+    grad_metric = None if metric is None else torch.zeros_like(metric)
     power = distance.degree / 2  # d is unit s^(1/2), or unit^2 s / 2
     log_least = math.log(floor(v.dtype) * distance.degree) / power - 2 * unit.log()
     grad_u, grad_v, total_c = torch.empty_like(u), torch.zeros_like(v), v.new_zeros(len(v), 1)
@@ -125,15 +134,15 @@ def in_coordinates(
     for rows in slices:
         classes = chunks.classes[rows]
         s, logs = (each[: len(classes)] for each in both)
-        torch.addmm(squares_v, u[rows], v.mT, alpha=-2, out=s).add_(squares_u[rows])
-        pairs = near(s, squares_u[rows], squares_v, classes)
+        torch.addmm(squares_v, pu[rows], v.mT, alpha=-2, out=s).add_(squares_u[rows].unsqueeze(-1))
+        pairs = near(s, sizes_u[rows], sizes_v, classes)
         groups = list(zip(*(parts(index, at_once) for index in pairs), strict=True))
 
         def gaps(i: Tensor, k: Tensor, start: int = rows.start) -> Tensor:
             return distance.gap((x, w), coordinates, (i + start, k)).div(unit)
 
         for group in groups:
-            s[group] = gaps(*group).square().sum(-1)
+            s[group] = distance.squared(gaps(*group))
         torch.log(s, out=logs)
         logs[pairs] = logs[pairs].maximum(log_least)
         at_hand = None if weights is None else weights[rows] * (2 / unit)
@@ -145,16 +154,24 @@ def in_coordinates(
         by_log, root = logs[pairs], s[pairs].sqrt()
         c = logs.div_(s)
         c[pairs] = 0.0
-        torch.mul(u[rows], c.sum(1, keepdim=True), out=grad_u[rows]).addmm_(c, v, alpha=-1)
-        grad_v.addmm_(c.mT, u[rows], alpha=-1)
+        c_of_u = c.sum(1, keepdim=True)
+        torch.mul(pu[rows], c_of_u, out=grad_u[rows]).addmm_(c, pv, alpha=-1)
+        grad_v.addmm_(c.mT, pu[rows], alpha=-1)
         total_c += c.sum(0).unsqueeze(-1)
+        if grad_metric is not None:  # its symmetric part, which is what a symmetric P takes of it
+            grad_metric.addmm_(u[rows].mT, (c_of_u * u[rows]).addmm_(c, v, alpha=-2))
         for group, g, r in zip(groups, parts(by_log, at_once), parts(root, at_once), strict=True):
             g, r = g.unsqueeze(-1), r.unsqueeze(-1)
-            part = over(g * over(gaps(*group), r), r)
+            gap = over(gaps(*group), r)
+            part = over(g * (gap if metric is None else gap @ metric), r)
             grad_u[rows].index_add_(0, group[0], part)
             grad_v.index_add_(0, group[1], part, alpha=-1)
-    grad_v.addcmul_(total_c, v)
-    return grad_u, grad_v
+            if grad_metric is not None:
+                grad_metric.addmm_(gap.mT, g * gap)
+    grad_v.addcmul_(total_c, pv)
+    if grad_metric is None:
+        return grad_u, grad_v
+    return grad_u, grad_v, grad_metric.addmm_(v.mT, total_c * v).mul_(unit / 2)
 
 
 def parts(v: Tensor, most: int) -> Sequence[Tensor]:
@@ -162,36 +179,54 @@ def parts(v: Tensor, most: int) -> Sequence[Tensor]:
     return v.split(most) if len(v) else ()
 
 
-def centred(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Both less the mean of v, in some unit; their squared lengths (N, 1), (K); the unit."""
+@dataclass
+class Side:
+    """The coordinates u of one side, (N, C), and what the products need of them."""
+
+    vectors: Tensor
+    mapped: Tensor
+    """Pu; u itself where P is the identity."""
+    squares: Tensor
+    """u P u, (N)."""
+    sizes: Tensor
+    """|u| |Pu|, (N): the rounding of a product is some eps of it, whatever P is."""
+
+
+def centred(u: Tensor, v: Tensor, metric: Tensor | None) -> tuple[Side, Side, Tensor]:
+    """Both less the mean of v, in some unit, which comes last."""
     mean = v.mean(0)
     u, v, unit = u - mean, v - mean, v.new_ones(())
-    squares = _squares(u, v)
-    largest = float(torch.cat([each.flatten() for each in squares]).amax())
+    sides = side(u, metric), side(v, metric)
+    largest = float(torch.cat([each.sizes for each in sides]).amax())
     if not 1e-12 < largest < 1e12:  # some square might leave the range of float32
         unit = unit_of(u, v)
-        u, v = u.div_(unit), v.div_(unit)
-        squares = _squares(u, v)
-    return u, v, *squares, unit
+        sides = side(u.div_(unit), metric), side(v.div_(unit), metric)
+    return *sides, unit
 
 
-def _squares(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    of_u, of_v = (torch.linalg.vector_norm(each, dim=-1).square() for each in (u, v))
-    return of_u.unsqueeze(-1), of_v
+def side(u: Tensor, metric: Tensor | None) -> Side:
+    """All of one side; ``u`` is centred and in its unit."""
+    lengths = torch.linalg.vector_norm(u, dim=-1)
+    if metric is None:
+        squares = lengths.square()
+        return Side(u, u, squares, squares)
+    mapped = u @ metric
+    sizes = lengths * torch.linalg.vector_norm(mapped, dim=-1)
+    return Side(u, mapped, torch.einsum("nc,nc->n", u, mapped), sizes)
 
 
-def near(s: Tensor, squares_u: Tensor, squares_v: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+def near(s: Tensor, sizes_u: Tensor, sizes_v: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """The pairs whose squared distance ``s`` has too few digits left: two indices, (P,) each."""
     each = torch.arange(len(s), device=s.device)
     of_class = s[each, classes]
     s[each, classes] = math.inf  # often the nearest: looked at by itself
-    most = NEAR * (squares_u.squeeze(-1) + squares_v.amax())
+    most = NEAR * (sizes_u + sizes_v.amax())
     rows = (s.amin(1) <= most).nonzero().squeeze(-1)
     s[each, classes] = of_class
-    own = (of_class <= NEAR * (squares_u.squeeze(-1) + squares_v[classes])).nonzero().squeeze(-1)
+    own = (of_class <= NEAR * (sizes_u + sizes_v[classes])).nonzero().squeeze(-1)
     found = [(own, classes[own])]
     for some in rows.split(max(1, len(s) // 8)):  # what is copied here is no second matrix
-        lost = s[some] <= NEAR * (squares_u[some] + squares_v)
+        lost = s[some] <= NEAR * (sizes_u[some].unsqueeze(-1) + sizes_v)
         lost[torch.arange(len(some), device=s.device), classes[some]] = False
         row, k = lost.nonzero(as_tuple=True)
         found.append((some[row], k))

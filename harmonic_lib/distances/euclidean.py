@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from harmonic_lib.distances.base import DISTANCES, Distance
@@ -43,7 +44,15 @@ class Euclidean(Distance):
         """Where this distance is Euclid's: (..., D), (K, D) -> (..., C), (K, C)."""
         return x, w
 
+    def metric(self, dtype: torch.dtype) -> Tensor | None:
+        """P, (C, C), of a squared length gap P gap in the coordinates; None for the identity."""
+        return None
+
     def gap(self, vectors: Two, coordinates: Two, pairs: Two) -> Tensor:
         """The coordinates of rows i of x less those of rows k of w, with all digits: (P, C)."""
         u, v = coordinates
         return u[pairs[0]] - v[pairs[1]]
+
+    def squared(self, gaps: Tensor) -> Tensor:
+        """The squared lengths of gaps in the coordinates, (P, C) -> (P)."""
+        return gaps.square().sum(-1)

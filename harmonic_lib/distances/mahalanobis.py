@@ -66,12 +66,23 @@ class Mahalanobis(Euclidean):
         return euclidean(x, w, linear=self.linear)
 
     def coordinates(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        if self.spec.form != "diagonal":
+            return x, w
         u, v = self.linear(x, w)
         return u, v
 
+    def metric(self, dtype: torch.dtype) -> Tensor | None:
+        return None if self.spec.form == "diagonal" else self._precision(dtype)
+
     def gap(self, vectors: Two, coordinates: Two, pairs: Two) -> Tensor:
         x, w = vectors
-        return self.linear(x[pairs[0]] - w[pairs[1]])[0]
+        gaps = x[pairs[0]] - w[pairs[1]]
+        return self.linear(gaps)[0] if self.spec.form == "diagonal" else gaps
+
+    def squared(self, gaps: Tensor) -> Tensor:
+        if self.spec.form != "diagonal":  # not by P, whose digits do not reach its least eigenvalue
+            (gaps,) = self.linear(gaps)
+        return super().squared(gaps)
 
     def linear(self, *vectors: Tensor) -> tuple[Tensor, ...]:
         """Each Fᵀv with P = F Fᵀ, in the precision of v: (..., D) -> (..., D) or (..., 2D)."""
@@ -80,15 +91,25 @@ class Mahalanobis(Euclidean):
             scale = (weight / 2).exp()
             return tuple(v * scale for v in vectors)
         if self.spec.form == "cholesky":
-            factor = weight.tril(-1) + weight.diagonal().exp().diag()
+            factor = _lower(weight)
             return tuple(v @ factor for v in vectors)
         return tuple(_with_floor(v, weight) for v in vectors)
 
     @property
     def precision(self) -> Tensor:
         """P, of shape (D, D)."""
-        (factor,) = self.linear(self.weight.new_ones(self.dim).diag())
-        return factor @ factor.mT
+        return self._precision(self.weight.dtype)
+
+    def _precision(self, dtype: torch.dtype) -> Tensor:
+        weight = self.weight.to(dtype)
+        if self.spec.form == "diagonal":
+            return weight.exp().diag()
+        if self.spec.form == "cholesky":
+            factor = _lower(weight)
+            return factor @ factor.mT
+        eye = weight.new_ones(self.dim).diag()
+        root = torch.add(weight, eye, alpha=math.sqrt(1 - FLOOR))
+        return torch.addmm(eye, root, root.mT, beta=FLOOR)
 
     def weight_for(self, precision: Tensor) -> Tensor:
         """The ``weight`` that makes P equal to ``precision``."""
@@ -111,6 +132,11 @@ class Mahalanobis(Euclidean):
         if form == "cholesky":
             return root.tril(-1) + root.diagonal().log().diag()
         return root - math.sqrt(1 - FLOOR) * eye
+
+
+def _lower(weight: Tensor) -> Tensor:
+    """L of the form ``cholesky``, (D, D)."""
+    return weight.tril(-1) + weight.diagonal().exp().diag()
 
 
 def _with_floor(v: Tensor, weight: Tensor) -> Tensor:
