@@ -48,7 +48,7 @@ def fit(
     def member_loss(p: dict[str, Tensor], b: dict[str, Tensor], xs: Tensor, ys: Tensor) -> Tensor:
         return F.cross_entropy(functional_call(template, (p, b), (xs,)), ys)
 
-    losses = vmap(member_loss)
+    losses = vmap(member_loss, randomness="different")
     history = torch.zeros(epochs, len(models), device=x.device)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     for epoch in range(epochs):

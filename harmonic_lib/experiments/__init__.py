@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harmonic_lib.checks import check_name
-from harmonic_lib.experiments import first_picture, pixel_classifiers, toy_points
+from harmonic_lib.experiments import distance_sweep, first_picture, pixel_classifiers, toy_points
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.records import Record
 
-__all__ = ["PROFILES", "by_name", "first_picture", "pixel_classifiers", "toy_points"]
+__all__ = [
+    "PROFILES",
+    "by_name",
+    "distance_sweep",
+    "first_picture",
+    "pixel_classifiers",
+    "toy_points",
+]
 
 RECORDED: dict[str, Callable[..., Iterator[Record]]] = {
     pixel_classifiers.NAME: pixel_classifiers.run,
+    distance_sweep.NAME: distance_sweep.run,
 }
 
 

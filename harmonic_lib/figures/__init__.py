@@ -1,8 +1,4 @@
-"""Every figure of the book, in one style that reads on a light and on a dark page.
-
-Backgrounds are transparent, text and lines mid-tone: "#7a7a7a" has a contrast of 4.3
-against white and against near-black.
-"""
+"""Every figure of the book, in one style; those of one chapter alone are in its module."""
 
 from __future__ import annotations
 
@@ -12,20 +8,16 @@ from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 import torch
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 from torch import Tensor, nn
 
+from harmonic_lib.figures.style import COLOURS, INK, PLAIN, WIDTH
+from harmonic_lib.figures.style import style as style
 from harmonic_lib.measure import Interval, prototypes
 
-INK = "#7a7a7a"
-COLOURS = sns.color_palette("colorblind", 10)
-WIDTH = 7.2
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 LEVELS = (0.5, 0.9, 0.99)  # the probabilities that get a line in a map of the plane
 
 
@@ -43,35 +35,6 @@ class Trajectory(Protocol):
     @property
     def norm(self) -> Tensor: ...
     def at(self, step: int) -> nn.Module: ...
-
-
-def style() -> None:
-    """Set the book's look; call it once, before the first figure of a chapter."""
-    plt.style.use(
-        [
-            "default",
-            {
-                "figure.facecolor": "none",
-                "axes.facecolor": "none",
-                "savefig.facecolor": "none",
-                "figure.dpi": 150,
-                "figure.constrained_layout.use": True,
-                "font.size": 10.5,
-                "axes.titlesize": 10.5,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.grid": True,
-                "grid.alpha": 0.25,
-                "legend.frameon": False,
-                "axes.prop_cycle": cycler(color=COLOURS),
-            }
-            | dict.fromkeys(
-                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"),
-                INK,
-            )
-            | {"grid.color": INK, "axes.titlecolor": INK},
-        ]
-    )
 
 
 def decision_regions(

@@ -1,0 +1,194 @@
+"""One layer of prototypes on the digits: every form of every distance, the exponent swept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import harmonic_lib as hl
+from harmonic_lib.checks import check_name
+from harmonic_lib.data import load
+from harmonic_lib.measure import class_means, prototype_alignment, prototypes
+from harmonic_lib.measure.sharpness import spread_of_logs
+from harmonic_lib.records import Record, config_hash, provenance
+from harmonic_lib.training import accuracy, fit
+
+NAME = "distance_sweep"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the outcome but the seed. ``options`` build the distance.
+
+    start: where the prototypes begin: "images", a training image of each class, drawn at
+        random, as in learning vector quantisation; or "noise", normal with deviation 1/32.
+    """
+
+    distance: str
+    options: Mapping[str, Any] = field(hash=False)
+    exponent: float
+    start: str = "images"
+    epochs: int = 40
+    batch_size: int = 128
+    lr: float = 5e-3
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The heads that one configuration gave, one a seed, with their records."""
+
+    config: Config
+    heads: list[hl.HarmonicHead]
+    records: list[Record]
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Pixels in [0, 1], (N, 64), and classes: to train, to choose the exponent, to test."""
+
+    x: Tensor
+    y: Tensor
+    x_validation: Tensor
+    y_validation: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    digests: dict[str, str]
+
+
+SEEDS = {"smoke": (0, 1), "quick": (0, 1), "full": (0, 1, 2, 3, 4)}
+EPOCHS = {"smoke": 1, "quick": 10, "full": 40}
+STARTS = ("images", "noise")
+#: profile -> exponents; sqrt(D) is 8
+EXPONENTS = {
+    "smoke": (2.0, 32.0),
+    "quick": (1.0, 4.0, 16.0, 64.0),
+    "full": tuple(2.0**k for k in range(-1, 10)),
+}
+
+
+def forms() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every form of every distance, and Minkowski's with p = 3: label -> (name, options)."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for spec in hl.DISTANCES.values():
+        for form in spec.every_form():
+            label = f"{form.name} {form.form}".strip()
+            found[label] = (form.name, {**form.options})
+    del found["minkowski p >= 1"], found["minkowski p < 1"]
+    return found | {f"minkowski {p:g}": ("minkowski", {"p": p}) for p in (0.5, 1.5, 3.0)}
+
+
+def config(label: str, exponent: float, profile: str, start: str = "images") -> Config:
+    """The configuration of a form (a key of :func:`forms`) with an exponent in a profile.
+
+    Raises:
+        ValueError: an unknown form, profile or start.
+    """
+    check_name("form", label, forms())
+    check_name("profile", profile, EPOCHS)
+    check_name("start", start, STARTS)
+    name, options = forms()[label]
+    return Config(name, options, exponent, start, epochs=EPOCHS[profile])
+
+
+def sweep(label: str, profile: str, start: str = "images") -> list[Config]:
+    """One form at each exponent of a profile."""
+    return [config(label, n, profile, start) for n in EXPONENTS[profile]]
+
+
+@cache
+def digits() -> Digits:
+    """scikit-learn's digits; a fifth of the training images is kept to choose the exponent."""
+    from sklearn.model_selection import train_test_split
+
+    train, test = load("digits", "train"), load("digits", "test")
+    x, y = train.images.flatten(1), train.labels
+    rows, kept = train_test_split(range(len(y)), test_size=0.2, random_state=0, stratify=y)
+    digests = {"train": train.digest(), "test": test.digest()}
+    return Digits(x[rows], y[rows], x[kept], y[kept], test.images.flatten(1), test.labels, digests)
+
+
+def run(
+    profile: str, root: Path | None = None, done: Collection[tuple[str, int]] = ()
+) -> Iterator[Record]:
+    """Run every form at every exponent from both starts, but what is in ``done``.
+
+    root: not used, the digits come with scikit-learn.
+    """
+    for start in STARTS:
+        for label in forms():
+            for chosen in sweep(label, profile, start):
+                digest = config_hash(asdict(chosen))
+                seeds = [seed for seed in SEEDS[profile] if (digest, seed) not in done]
+                if seeds:
+                    yield from train(chosen, seeds).records
+
+
+def train(config: Config, seeds: Sequence[int]) -> Outcome:
+    """Train one head a seed, all of them as one computation, and measure each."""
+    data = digits()
+    heads = [build(config, data, seed) for seed in seeds]
+    torch.manual_seed(seeds[0])  # for the noise of a distance that has some
+    with torch.no_grad():
+        spreads = [spread_of_logs(head.distance(data.x, head.weight)) for head in heads]
+    where, started = provenance(), time.perf_counter()
+    losses = fit(
+        heads,
+        seeds,
+        data.x,
+        data.y,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+    )
+    duration = (time.perf_counter() - started) / len(seeds)
+    means = class_means(data.x, data.y, 10)
+    records = []
+    for s, (seed, head) in enumerate(zip(seeds, heads, strict=True)):
+        head.eval()
+        metrics = {
+            "test_accuracy": accuracy(head, data.x_test, data.y_test),
+            "validation_accuracy": accuracy(head, data.x_validation, data.y_validation),
+            "train_loss": float(losses[-1, s]),
+            "spread_at_start": spreads[s],
+            "prototype_alignment": prototype_alignment(prototypes(head), means),
+        }
+        records.append(
+            Record(
+                claim="",
+                experiment=NAME,
+                config=asdict(config),
+                seed=seed,
+                metrics=metrics,
+                data=data.digests,
+                duration_s=round(duration, 3),
+                **where,
+            )
+        )
+    return Outcome(config, heads, records)
+
+
+def build(config: Config, data: Digits, seed: int) -> hl.HarmonicHead:
+    """A head whose prototypes, and nothing else, are drawn from ``seed``."""
+    dimension = data.x.shape[1]
+    learns = hl.DISTANCES[config.distance].learns
+    options = {**config.options, **({"dim": dimension} if learns else {})}
+    distance = hl.distance(config.distance, **options)
+    head = hl.HarmonicHead(dimension, 10, distance, config.exponent)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        if config.start == "noise":
+            head.weight.normal_(std=1 / 32, generator=generator)
+        else:
+            order = torch.randperm(len(data.y), generator=generator)
+            firsts = [order[data.y[order] == k][0] for k in range(10)]
+            head.weight.copy_(data.x[torch.stack(firsts)])
+    return head
