@@ -13,9 +13,16 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
+from harmonic_lib import records
 from harmonic_lib.checks import check_name
 from harmonic_lib.data import load
-from harmonic_lib.measure import class_means, prototype_alignment, prototypes
+from harmonic_lib.measure import (
+    Interval,
+    class_means,
+    confidence_interval,
+    prototype_alignment,
+    prototypes,
+)
 from harmonic_lib.measure.sharpness import spread_of_logs
 from harmonic_lib.records import Record, config_hash, provenance
 from harmonic_lib.training import accuracy, fit
@@ -99,8 +106,36 @@ def config(label: str, exponent: float, profile: str, start: str = "images") -> 
 
 
 def sweep(label: str, profile: str, start: str = "images") -> list[Config]:
-    """One form at each exponent of a profile."""
-    return [config(label, n, profile, start) for n in EXPONENTS[profile]]
+    """One form at each exponent of a profile; from noise, at every other one."""
+    exponents = EXPONENTS[profile][:: 1 if start == "images" else 2]
+    return [config(label, n, profile, start) for n in exponents]
+
+
+def recorded(label: str, start: str = "images") -> dict[float, list[Record]]:
+    """The committed records of a form, by exponent."""
+    configs = {config_hash(asdict(c)): c.exponent for c in sweep(label, "full", start)}
+    found: dict[float, list[Record]] = {n: [] for n in configs.values()}
+    for record in every_record():
+        if record.config_hash in configs:
+            found[configs[record.config_hash]].append(record)
+    return found
+
+
+@cache
+def every_record() -> list[Record]:
+    """All committed records of this experiment."""
+    return records.recorded(NAME)
+
+
+def curve(runs: Mapping[float, Sequence[Record]], metric: str) -> dict[float, Interval]:
+    """A metric's mean over seeds, with its 95 % interval, by exponent."""
+    return {n: confidence_interval([r.metrics[metric] for r in each]) for n, each in runs.items()}
+
+
+def best(runs: Mapping[float, Sequence[Record]]) -> float:
+    """The exponent of the highest mean validation accuracy; the smaller of equals."""
+    accuracies = curve(runs, "validation_accuracy")
+    return max(accuracies, key=lambda n: (accuracies[n].mean, -n))
 
 
 @cache
@@ -122,13 +157,12 @@ def run(
 
     root: not used, the digits come with scikit-learn.
     """
-    for start in STARTS:
-        for label in forms():
-            for chosen in sweep(label, profile, start):
-                digest = config_hash(asdict(chosen))
-                seeds = [seed for seed in SEEDS[profile] if (digest, seed) not in done]
-                if seeds:
-                    yield from train(chosen, seeds).records
+    for chosen in [
+        c for start in STARTS for label in forms() for c in sweep(label, profile, start)
+    ]:
+        seeds = [s for s in SEEDS[profile] if (config_hash(asdict(chosen)), s) not in done]
+        if seeds:
+            yield from train(chosen, seeds).records
 
 
 def train(config: Config, seeds: Sequence[int]) -> Outcome:
@@ -151,7 +185,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     )
     duration = (time.perf_counter() - started) / len(seeds)
     means = class_means(data.x, data.y, 10)
-    records = []
+    rows = []
     for s, (seed, head) in enumerate(zip(seeds, heads, strict=True)):
         head.eval()
         metrics = {
@@ -161,7 +195,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
             "spread_at_start": spreads[s],
             "prototype_alignment": prototype_alignment(prototypes(head), means),
         }
-        records.append(
+        rows.append(
             Record(
                 claim="",
                 experiment=NAME,
@@ -173,7 +207,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
                 **where,
             )
         )
-    return Outcome(config, heads, records)
+    return Outcome(config, heads, rows)
 
 
 def build(config: Config, data: Digits, seed: int) -> hl.HarmonicHead:
