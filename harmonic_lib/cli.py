@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="run chapters that have not changed, too"
     )
     book.add_argument("--html", type=Path, metavar="DIR", help="where the pages go (_build/html)")
+    book.add_argument(
+        "--edition", default="public", help="public, or instructor: with the solutions"
+    )
     book.set_defaults(do=make_book)
 
     run = commands.add_parser("run", help="run an experiment and record its outcome")
@@ -65,6 +68,7 @@ def make_book(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         force=options.force,
         html=options.html,
+        edition=options.edition,
     )
 
 

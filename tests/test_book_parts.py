@@ -157,9 +157,9 @@ def test_sources_are_laid_out_and_stale_ones_removed(tmp_path: Path) -> None:
     target.mkdir()
     (target / "stale.md").write_text("gone")
     chapter = Chapter("words", page)
-    write_sources(root, target, [chapter], {}, {})
+    write_sources(root, target, [chapter], {}, {}, {})
     assert sorted(p.name for p in target.rglob("*") if p.is_file()) == ["_toc.yml", "words.md"]
-    write_sources(root, target, [chapter], {}, {"words": "other words"})
+    write_sources(root, target, [chapter], {}, {}, {"words": "other words"})
     assert (target / "chapters" / "words.md").read_text() == "other words"
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from nbformat import NotebookNode
 from rich.console import Console
 
 from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
+from harmonic_lib.book.editions import EDITIONS, edition_of
 from harmonic_lib.book.execute import Job, cores, run_all
 from harmonic_lib.book.outcomes import (
     Outcome,
@@ -34,6 +36,7 @@ def make(
     force: bool = False,
     html: Path | None = None,
     root: Path | None = None,
+    edition: str = "public",
 ) -> int:
     """Run what has changed, render the book, check its pages and put them in place.
 
@@ -42,37 +45,44 @@ def make(
         chapters: run only these; the book is rendered once all of them have run.
         jobs: how many chapters run side by side; None for one a core.
         force: run chapters again that have not changed.
-        html: where the pages go; None for ``_build/html``.
+        html: where the pages go; None for ``_build/html`` (``_build/instructor/html``).
         root: the book's folder; None for the current one.
+        edition: "public", or "instructor", which has the solutions.
 
     Returns:
         The exit status: 0, or 1 where a chapter failed or a page is wrong (said on the console).
 
     Raises:
-        ValueError: an unknown profile or chapter, a bad number of jobs, a build that failed.
+        ValueError: an unknown profile, edition or chapter, a bad number of jobs, a build that
+            failed.
         OSError: something cannot be read or written.
     """
     check_name("profile", profile, PROFILES)
+    check_name("edition", edition, EDITIONS)
     if jobs is not None and jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {jobs}")
     root = (root or Path.cwd()).resolve()
-    build = root / "_build"
+    build = root / "_build" / ("" if edition == "public" else edition)
     target = (html or build / "html").resolve()
     book = read_toc(root)
     chosen = {chapter.name for chapter in select(book, chapters)}
     claim_folder(target, build)
-    build.mkdir(exist_ok=True)
+    build.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(build / ".lock", timeout=0):
-            return make_alone(root, target, book, profile, chosen, jobs or cores(), force)
+            return make_alone(
+                root, build, target, book, edition, profile, chosen, jobs or cores(), force
+            )
     except Timeout:
         raise ValueError(f"another `harmonic book` is at work in {build}") from None
 
 
 def make_alone(
     root: Path,
+    build: Path,
     target: Path,
     book: list[Chapter],
+    edition: str,
     profile: str,
     chosen: set[str],
     jobs: int,
@@ -81,8 +91,9 @@ def make_alone(
     """:func:`make`, with its options checked and the build folder to itself."""
     begun = time.perf_counter()
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    build = root / "_build"
-    kept, todo = plan([c for c in book if c.runs], build, profile, chosen if force else set())
+    notebooks = {c.name: edition_of(read_notebook(c.path), edition) for c in book if c.runs}
+    again = chosen if force else set()
+    kept, todo = plan([c for c in book if c.runs], notebooks, build, profile, again)
     now = [job for job in todo if job.chapter.name in chosen]
     later = [job.chapter.name for job in todo if job.chapter.name not in chosen]
     workers = min(jobs, max(1, len(now)))
@@ -99,7 +110,8 @@ def make_alone(
 
     found = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
     outcomes = {chapter.name: found[chapter.name] for chapter in book if chapter.runs}
-    pages = render(root, build, book, outcomes, {outcome.chapter.name for outcome in fresh})
+    fresh_names = {outcome.chapter.name for outcome in fresh}
+    pages = render(root, build, book, notebooks, outcomes, fresh_names)
     wrong = check_pages(pages, book, outcomes)
     if wrong:
         for line in wrong:
@@ -113,13 +125,17 @@ def make_alone(
 
 
 def plan(
-    chapters: Sequence[Chapter], build: Path, profile: str, again: set[str]
+    chapters: Sequence[Chapter],
+    notebooks: Mapping[str, NotebookNode],
+    build: Path,
+    profile: str,
+    again: set[str],
 ) -> tuple[list[Outcome], list[Job]]:
     """Which chapters' outcomes still stand, and which chapters have to run."""
     kept, todo = [], []
     library = library_digest(PACKAGE)
     for chapter in chapters:
-        notebook = read_notebook(chapter.path)
+        notebook = notebooks[chapter.name]
         data = data_digests(notebook, data_dir(), chapter.name)
         key = chapter_key(notebook, profile, library, data)
         outcome = load_outcome(build, chapter, profile, key)
@@ -131,7 +147,12 @@ def plan(
 
 
 def render(
-    root: Path, build: Path, book: list[Chapter], outcomes: dict[str, Outcome], fresh: set[str]
+    root: Path,
+    build: Path,
+    book: list[Chapter],
+    notebooks: Mapping[str, NotebookNode],
+    outcomes: dict[str, Outcome],
+    fresh: set[str],
 ) -> Path:
     """The built pages, not yet in their place."""
     written = {
@@ -141,5 +162,5 @@ def render(
         for chapter in book
         if chapter.name == PAGE
     }
-    write_sources(root, build / "source", book, outcomes, written)
+    write_sources(root, build / "source", book, notebooks, outcomes, written)
     return jupyter_book(build / "source", build / "staging")

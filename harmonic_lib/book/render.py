@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
-from harmonic_lib.book.outcomes import Outcome, read_notebook, tagged, write_whole
+from harmonic_lib.book.outcomes import Outcome, tagged, write_whole
 
 #: what a page is made from besides the chapters themselves
 COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
@@ -55,11 +55,13 @@ def write_sources(
     root: Path,
     target: Path,
     chapters: Sequence[Chapter],
+    notebooks: Mapping[str, NotebookNode],
     outcomes: Mapping[str, Outcome],
     written: Mapping[str, str],
 ) -> None:
     """Lay out everything that Jupyter Book reads, touching only what has changed.
 
+    notebooks: the chapters that run, as this edition has them, by name.
     written: the text of pages that are made, not copied, by chapter name.
     """
     texts: dict[Path, str] = {}
@@ -68,8 +70,7 @@ def write_sources(
         if chapter.name in written:
             texts[place] = written[chapter.name]
         elif chapter.runs:
-            source = read_notebook(chapter.path)
-            page = rendered_copy(source, outcomes[chapter.name].notebook)
+            page = rendered_copy(notebooks[chapter.name], outcomes[chapter.name].notebook)
             texts[place] = nbformat.writes(page)
     files = [path for name in COMMON for path in files_below(root / name)]
     files += [p for p in files_below(root / "chapters") if p.suffix not in (".ipynb", ".md")]

@@ -1,0 +1,182 @@
+"""Sphinx extension: questions with one right answer, which work without a kernel.
+
+The directive holds YAML, a list of questions:
+
+    ```{quiz}
+    - question: "What does HarMax do with a distance of zero?"
+      options: ["It fails.", "It gives probability 1.", "It ignores it."]
+      answer: 2
+      because: "The logit has no bound there."
+    ```
+
+Answer and reason reach a page sealed: not to be read in its source, and opened by the right
+option alone (``_static/quiz.js``). Whoever tries all options has them; so it is with a quiz.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+
+FIELDS = {"question", "options", "answer", "because"}
+SEALED = {"question", "options", "salt", "sealed"}
+
+
+def read_questions(text: str) -> list[dict[str, Any]]:
+    """The questions of a quiz.
+
+    Raises:
+        ValueError: it is no YAML list of questions, or a question lacks something.
+    """
+    try:
+        questions = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"a quiz is not YAML: {error}") from error
+    if not isinstance(questions, list) or not questions:
+        raise ValueError("a quiz must be a list of questions")
+    for question in questions:
+        if not isinstance(question, dict) or set(question) not in (FIELDS, SEALED):
+            raise ValueError(f"a question of a quiz must have {sorted(FIELDS)}, got {question!r}")
+        options = question["options"]
+        if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
+            raise ValueError(f"the options of a question must be texts, got {options!r}")
+        if "answer" in question and question["answer"] not in range(1, len(options) + 1):
+            raise ValueError(
+                f"the answer must be an option from 1 to {len(options)}, got {question['answer']!r}"
+            )
+    return questions
+
+
+def seal(question: dict[str, Any]) -> dict[str, Any]:
+    """The question with answer and reason in a form that only the right option opens."""
+    if "sealed" in question:
+        return question
+    salt = f"{fnv(question['question'].encode()):08x}"
+    reason = question["because"].encode()
+    text = fnv(reason).to_bytes(4, "little") + reason
+    mask = stream(fnv(f"{salt}:{question['answer']}".encode()))
+    box = bytes(byte ^ next(mask) for byte in text)
+    open_fields = {key: question[key] for key in ("question", "options")}
+    return {**open_fields, "salt": salt, "sealed": base64.b64encode(box).decode()}
+
+
+def fnv(data: bytes) -> int:
+    """The 32-bit FNV-1a hash."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def stream(seed: int) -> Iterator[int]:
+    """Bytes of Marsaglia's 32-bit xorshift."""
+    state = seed or 1
+    while True:
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        yield state & 0xFF
+
+
+class QuizForm(nodes.General, nodes.Element):  # type: ignore[misc]
+    """All questions."""
+
+
+class QuizQuestion(nodes.General, nodes.Element):  # type: ignore[misc]
+    """One question: a legend, options, and room for the verdict."""
+
+
+class QuizLegend(nodes.General, nodes.TextElement):  # type: ignore[misc]
+    """What is asked."""
+
+
+class QuizOption(nodes.General, nodes.TextElement):  # type: ignore[misc]
+    """One answer to choose."""
+
+
+class Quiz(SphinxDirective):
+    """The directive."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            questions = read_questions("\n".join(self.content))
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        whole = QuizForm()
+        for number, asked in enumerate(questions, 1):
+            box = seal(asked)
+            one = QuizQuestion(salt=box["salt"], sealed=box["sealed"])
+            one += QuizLegend("", "", *self.inline(f"{number}. {asked['question']}"))
+            for index, text in enumerate(asked["options"], 1):
+                one += QuizOption("", "", *self.inline(text), name=f"quiz-{number}", index=index)
+            whole += one
+        if any("answer" in asked for asked in questions):
+            whole += self.answers(questions)
+        return [whole]
+
+    def inline(self, text: str) -> list[nodes.Node]:
+        found, messages = self.state.inline_text(text, self.lineno)
+        return [*found, *messages]
+
+    def answers(self, questions: list[dict[str, Any]]) -> nodes.Node:
+        """For instructors: the right options, with their reasons."""
+        listed = nodes.enumerated_list(classes=["quiz-answers"])
+        for asked in questions:
+            right = asked["options"][asked["answer"] - 1]
+            words = [*self.inline(right), nodes.Text(f" {asked['because']}")]
+            listed += nodes.list_item("", nodes.paragraph("", "", *words))
+        return listed
+
+
+def visit_quiz(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append('<form class="quiz">\n')
+
+
+def depart_quiz(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append("</form>\n")
+
+
+def visit_question(self: HTML5Translator, node: nodes.Element) -> None:
+    salt, box = escape(node["salt"]), escape(node["sealed"])
+    self.body.append(f'<fieldset data-salt="{salt}" data-sealed="{box}">')
+
+
+def depart_question(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append('<button type="button">Check</button> <output></output></fieldset>\n')
+
+
+def visit_legend(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append("<legend>")
+
+
+def depart_legend(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append("</legend>")
+
+
+def visit_option(self: HTML5Translator, node: nodes.Element) -> None:
+    name, index = escape(node["name"]), node["index"]
+    self.body.append(f'<label><input type="radio" name="{name}" value="{index}"> <span>')
+
+
+def depart_option(self: HTML5Translator, node: nodes.Element) -> None:
+    self.body.append("</span></label>")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive and its nodes."""
+    app.add_node(QuizForm, html=(visit_quiz, depart_quiz))
+    app.add_node(QuizQuestion, html=(visit_question, depart_question))
+    app.add_node(QuizLegend, html=(visit_legend, depart_legend))
+    app.add_node(QuizOption, html=(visit_option, depart_option))
+    app.add_directive("quiz", Quiz)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
