@@ -106,9 +106,10 @@ def config(label: str, exponent: float, profile: str, start: str = "images") -> 
 
 
 def sweep(label: str, profile: str, start: str = "images") -> list[Config]:
-    """One form at each exponent of a profile; from noise, at every other one."""
-    exponents = EXPONENTS[profile][:: 1 if start == "images" else 2]
-    return [config(label, n, profile, start) for n in exponents]
+    """One form at each exponent of a profile; from noise, at every fourth."""
+    exponents = EXPONENTS[profile]
+    chosen = exponents if start == "images" else exponents[1::4]
+    return [config(label, n, profile, start) for n in chosen]
 
 
 def recorded(label: str, start: str = "images") -> dict[float, list[Record]]:

@@ -1,0 +1,440 @@
+"""Generalisation bounds for classifiers by distances, and a check of each statement.
+
+A check returns the worst violation that it met as a number: 0 or below (up to rounding)
+where the statement holds. Everything is in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import harmonic_lib as hl
+from harmonic_lib.measure.margins import distance_margin, log_ratio_margin, squared_margin
+
+BoundOf = Callable[[Tensor, Tensor, Tensor], float]  # inputs, classes, prototypes -> a bound
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound on the share of errors, and what it is made of.
+
+    value: the bound, by the inverse of the binary relative entropy; at most 1.
+    margin, scale: the pair of the grid that gave the smallest: the margin, and the deviation
+        of the prior (metric bound) or the margin in deviations of the noise (squared bound).
+    margin_error: the share of the sample at or below the margin.
+    complexity: the relative entropy between posterior and prior, in nats.
+    charge: complexity and confidence per example, the second argument of the inverse.
+    """
+
+    value: float
+    margin: float
+    scale: float
+    margin_error: float
+    complexity: float
+    charge: float
+
+
+def metric_bound(
+    x: Tensor,
+    y: Tensor,
+    w: Tensor,
+    centre: Tensor,
+    radius: float,
+    delta: float = 0.05,
+    steps: int = 24,
+) -> Bound:
+    r"""The metric bound, for the Euclidean distance: volume of the room that the margin leaves.
+
+    Over the grid of margins and prior deviations :math:`\rho 2^{-i/2}`, i < ``steps``, all of
+    them at once with probability ``1 - delta``. Centre and radius must not come from the data.
+    """
+    x, w, centre = x.double(), w.double(), centre.double()
+    margins = distance_margin(torch.cdist(x, w), y)
+    spread = float((w - centre).square().sum())
+    lengths = [radius * 2 ** (-i / 2) for i in range(steps)]
+    fixed = confidence(len(x), delta / steps**2)
+    tried = []
+    for margin, deviation in product(lengths, lengths):
+        ball = log_ball_mass(w.shape[1], margin / (4 * deviation))
+        complexity = spread / (2 * deviation**2) - len(w) * ball
+        missed = float((margins <= margin).double().mean())
+        tried.append((margin, deviation, missed, complexity))
+    return smallest(tried, [1.0] * len(tried), [row[2] for row in tried], fixed, len(x))
+
+
+def squared_bound(
+    x: Tensor,
+    y: Tensor,
+    w: Tensor,
+    centre: Tensor,
+    radius: float,
+    delta: float = 0.05,
+    steps: int = 24,
+    widths: Sequence[float] = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0),
+) -> Bound:
+    r"""The squared bound: Euclidean prototypes as a linear classifier in D + 1 dimensions.
+
+    Over the grid of margins :math:`\theta = \rho 2^{-i/2}`, i < ``steps``, and of their
+    widths :math:`\kappa`. Centre, radius and grid must not come from the data.
+    """
+    x, w, centre = x.double(), w.double(), centre.double()
+    margins = squared_margin(x, w, y, centre, radius)
+    lifted = lift_prototypes(w, centre, radius)
+    spread = float((lifted - lifted.mean(0)).square().sum())
+    fixed = confidence(len(x), delta / steps / len(widths))
+    tried, right, wrong = [], [], []
+    for margin, width in product([radius * 2 ** (-i / 2) for i in range(steps)], widths):
+        missed = float((margins <= margin).double().mean())
+        stray = (len(w) - 1) * normal_cdf(-width)
+        tried.append((margin, width, missed, 4 * width**2 * spread / margin**2))
+        right.append(normal_cdf(width))
+        wrong.append(min(1.0, missed + (1 - missed) * stray))
+    return smallest(tried, right, wrong, fixed, len(x))
+
+
+def held_out_bound(x: Tensor, y: Tensor, w: Tensor, delta: float = 0.05) -> float:
+    """The bound for prototypes that were fixed before this sample was looked at."""
+    missed = torch.tensor(error(x.double(), y, w.double())).double()
+    charge = torch.tensor(confidence(len(x), delta) / len(x)).double()
+    return float(kl_inverse(missed, charge))
+
+
+def size_needed(bound: Bound, target: float, delta: float = 0.05, steps: int = 24) -> int:
+    """How many examples the metric bound would need to be ``target``, at the same pair.
+
+    If margin error and complexity stayed as they are: a reckoning, not a promise.
+
+    Raises:
+        ValueError: ``target`` is not above the margin error, so that no number is enough.
+    """
+    if target <= bound.margin_error:
+        raise ValueError(f"target must be above {bound.margin_error:g}, got {target:g}")
+    pair = torch.tensor([bound.margin_error, target]).double()
+    room = float(binary_kl(pair[0], pair[1]))
+
+    def enough(size: int) -> bool:
+        return bound.complexity + confidence(size, delta / steps**2) <= room * size
+
+    low, high = 1, 2
+    while not enough(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def smallest(
+    tried: Sequence[tuple[float, float, float, float]],
+    divisors: Sequence[float],
+    seen: Sequence[float],
+    fixed: float,
+    size: int,
+) -> Bound:
+    """The pair of the grid with the smallest bound; of equal ones, that with the least charge.
+
+    A row's bound is the inverse at ``seen`` and (complexity + fixed) / size, over ``divisors``.
+    """
+    charges = torch.tensor([complexity + fixed for *_, complexity in tried]).double() / size
+    limits = kl_inverse(torch.tensor(seen).double(), charges) / torch.tensor(divisors).double()
+    limits = limits.clamp_max(1)
+    best = min(range(len(tried)), key=lambda i: (round(float(limits[i]), 9), float(charges[i])))
+    margin, scale, missed, complexity = tried[best]
+    return Bound(float(limits[best]), margin, scale, missed, complexity, float(charges[best]))
+
+
+def binary_kl(q: Tensor, p: Tensor) -> Tensor:
+    r"""Relative entropy of two coins, :math:`q \log(q/p) + (1-q) \log((1-q)/(1-p))`."""
+    return torch.xlogy(q, q / p) + torch.xlogy(1 - q, (1 - q) / (1 - p))
+
+
+def kl_inverse(q: Tensor, charge: Tensor) -> Tensor:
+    """The largest p in [q, 1] whose relative entropy from q is at most ``charge``, from above."""
+    low, high = q.clone(), torch.ones_like(q)
+    for _ in range(60):
+        middle = (low + high) / 2
+        inside = binary_kl(q, middle) <= charge  # False for a nan, at middle = 1
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    return high
+
+
+def log_moment(size: int) -> float:
+    r"""The logarithm of :math:`\xi(N) = \sum_k \binom Nk (k/N)^k (1 - k/N)^{N-k}`."""
+    k = torch.arange(size + 1, dtype=torch.float64)
+    choose = math.lgamma(size + 1) - torch.lgamma(k + 1) - torch.lgamma(size - k + 1)
+    terms = choose + torch.xlogy(k, k / size) + torch.xlogy(size - k, 1 - k / size)
+    return float(terms.logsumexp(0))
+
+
+def confidence(size: int, delta: float) -> float:
+    r"""What certainty costs, :math:`\log(\xi(N) / \delta)`."""
+    return log_moment(size) - math.log(delta)
+
+
+@lru_cache(maxsize=4096)
+def log_ball_mass(dim: int, radius: float) -> float:
+    """The log probability that a standard normal vector is at most ``radius`` long.
+
+    By the series of the incomplete gamma function, whose terms are all positive: nothing
+    underflows, however small the ball. A ball that holds nearly everything is taken a little
+    smaller, which errs on the safe side.
+    """
+    a = dim / 2
+    half = min(radius**2 / 2, a + 10 * math.sqrt(a) + 50)
+    m = torch.arange(200 + int(4 * half), dtype=torch.float64)
+    terms = (a + m) * math.log(half) - half - torch.lgamma(a + m + 1)
+    return min(0.0, float(terms.logsumexp(0)))
+
+
+def normal_cdf(value: float) -> float:
+    """The probability that a standard normal number is at most ``value``."""
+    return math.erfc(-value / math.sqrt(2)) / 2
+
+
+def lift_inputs(x: Tensor, centre: Tensor, radius: float) -> Tensor:
+    r"""Inputs of the linear form, :math:`(x - a, \rho)`: (N, D) -> (N, D + 1)."""
+    return F.pad(x - centre, (0, 1), value=radius)
+
+
+def lift_prototypes(w: Tensor, centre: Tensor, radius: float) -> Tensor:
+    r"""Weights of the linear form, :math:`(w - a, -\lVert w - a \rVert^2 / 2 \rho)`."""
+    shifted = w - centre
+    return torch.cat([shifted, -shifted.square().sum(1, keepdim=True) / (2 * radius)], 1)
+
+
+def reported_term(x: Tensor, y: Tensor, w: Tensor) -> float:
+    r"""The first term as reported, :math:`R \lVert W \rVert / (\gamma \sqrt N)`, without its O.
+
+    The margin is the smallest on the sample: inf where a point is wrong or tied.
+    """
+    margin = float(distance_margin(torch.cdist(x, w), y).min())
+    if margin <= 0:
+        return math.inf
+    return float(x.norm(dim=1).max() * w.norm()) / (margin * math.sqrt(len(x)))
+
+
+def adversary(size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Prototypes that are right on a sample and wrong on everything else.
+
+    The population is the 4N unit vectors of 4N dimensions, in two classes. N are drawn, with
+    replacement.
+
+    Returns:
+        The population (4N, 4N), its classes (4N,), the rows drawn (N,), the prototypes (2, 4N).
+    """
+    population = torch.eye(4 * size, dtype=torch.float64)
+    classes = torch.arange(4 * size) % 2
+    rows = torch.randint(4 * size, (size,), generator=torch.Generator().manual_seed(size))
+    sign = 1.0 - 2.0 * classes.double()  # + for class 0
+    unseen = torch.ones(4 * size, dtype=torch.bool)
+    unseen[rows] = False
+    v = torch.where(unseen, -sign, sign)
+    return population, classes, rows, torch.stack([v, -v]) / 2
+
+
+def error(x: Tensor, y: Tensor, w: Tensor) -> float:
+    """The share of points that are wrong or tied, by Euclidean distance."""
+    return float((distance_margin(torch.cdist(x, w), y) <= 0).double().mean())
+
+
+# The checks.
+
+
+def sandwich_violation(
+    name: str = "euclidean", exponent: float = 4.0, assumed: float | None = None, seed: int = 0
+) -> float:
+    """How far a harmonic loss gets outside the two bounds by the log-ratio margin.
+
+    assumed: the exponent in the bounds; the head's where it is None.
+    """
+    x, w, y = random_problem(seed)
+    dist = hl.distance(name)(x, w)
+    losses = F.cross_entropy(hl.harmonic_logits(dist, exponent), y, reduction="none")
+    reach = -(exponent if assumed is None else assumed) * log_ratio_margin(dist, y)
+    low, high = F.softplus(reach), F.softplus(reach + math.log(len(w) - 1))
+    return float(torch.maximum(low - losses, losses - high).max())
+
+
+def scaling_violation(name: str = "euclidean", factor: float = 7.0, seed: int = 0) -> float:
+    """How far the reported term is from growing with the unit of length, answers unchanged.
+
+    Relative; 1 where the answers change.
+    """
+    x, w, _ = random_problem(seed)
+    d = hl.distance(name)
+    y, scaled = d(x, w).argmin(1), d(factor * x, factor * w)
+    if not torch.equal(y, scaled.argmin(1)):
+        return 1.0
+
+    def term(x: Tensor, w: Tensor) -> float:
+        return float(x.norm(dim=1).max() * w.norm() / distance_margin(d(x, w), y).min())
+
+    return abs(term(factor * x, factor * w) / (factor * term(x, w)) - 1)
+
+
+def moment_violation(size: int = 50, power: float = 1.0) -> float:
+    """How far the mean of exp(power N kl) over binomial samples gets above xi(N), relative."""
+    k = torch.arange(size + 1, dtype=torch.float64)
+    choose = math.lgamma(size + 1) - torch.lgamma(k + 1) - torch.lgamma(size - k + 1)
+    worst = -math.inf
+    for p in torch.linspace(0.01, 0.99, 99, dtype=torch.float64):
+        log_pmf = choose + k * p.log() + (size - k) * (1 - p).log()
+        mean = (log_pmf + power * size * binary_kl(k / size, p)).logsumexp(0)
+        worst = max(worst, float(mean) - log_moment(size))
+    return math.expm1(worst)
+
+
+def pac_bayes_violation(
+    size: int = 40,
+    delta: float = 0.2,
+    repeats: int = 2_000,
+    moment: float | None = None,
+    seed: int = 0,
+) -> float:
+    """How often the PAC-Bayes lemma can fail, less how often it may: 100 rules on 50 points.
+
+    A posterior that breaks it exists only where the prior mean of exp(N kl) is too large, which
+    is what is counted. Infinite where a posterior gets above that mean: the first steps of the
+    proof. (The one tried is the one that gets nearest in the second of them.)
+
+    moment: the logarithm of xi(N); the right one where it is None.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    wrong = torch.rand(100, 50, generator=generator).double() < torch.linspace(0, 1, 100)[:, None]
+    true = wrong.double().mean(1)
+    fixed = (log_moment(size) if moment is None else moment) - math.log(delta)
+    failures = 0
+    for _ in range(repeats):
+        seen = wrong[:, torch.randint(50, (size,), generator=generator)].double().mean(1)
+        excess = size * coin_kl(seen, true)
+        highest = float(excess.logsumexp(0)) - math.log(len(wrong))
+        posterior = excess.softmax(0)
+        complexity = float(torch.xlogy(posterior, posterior * len(wrong)).sum())
+        left = float(size * coin_kl(posterior @ seen, posterior @ true))
+        if left - complexity > highest + 1e-9:
+            return math.inf
+        failures += highest > fixed
+    return failures / repeats - delta
+
+
+def coin_kl(q: Tensor, p: Tensor) -> Tensor:
+    """:func:`binary_kl`, with p = 0 and p = 1 allowed where q is the same."""
+    return torch.where(q == p, 0.0, binary_kl(q, p))
+
+
+def triangle_violation(d: torch.nn.Module, seed: int = 0) -> float:
+    """How far moved prototypes change a margin beyond twice the largest move."""
+    x, w, y = random_problem(seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    worst = -math.inf
+    for size in (0.01, 0.1, 0.3, 1.0):
+        moved = (w + size * torch.randn(w.shape, generator=generator).double()).abs()
+        moves = torch.stack(
+            [d(a.unsqueeze(0), b.unsqueeze(0)) for a, b in zip(w, moved, strict=True)]
+        )
+        change = (distance_margin(d(x, moved), y) - distance_margin(d(x, w), y)).abs()
+        worst = max(worst, float((change.max() - 2 * moves.max()).detach()))
+    return worst
+
+
+def shifted_mass_violation(low: float = -0.4, high: float = 0.4) -> float:
+    """How far the normal mass of a shifted interval gets below its bound, relative.
+
+    The bound asks for an interval that is symmetric about 0.
+    """
+    worst = -math.inf
+    for shift in torch.linspace(-3, 3, 121).tolist():
+        mass = normal_cdf(shift + high) - normal_cdf(shift + low)
+        bound = math.exp(-(shift**2) / 2) * (normal_cdf(high) - normal_cdf(low))
+        worst = max(worst, 1 - mass / bound)
+    return worst
+
+
+def noise_violation(width: float = 1.5, assumed: float | None = None, seed: int = 0) -> float:
+    """How far noise on a linear classifier goes beyond the two bounds of its lemma.
+
+    In standard errors of the 20,000 draws, at the edge cases: margins 0 and theta exactly.
+
+    assumed: the width in the bounds; that of the noise where it is None.
+    """
+    draws, classes, theta = 20_000, 4, 1.0
+    kappa = width if assumed is None else assumed
+    deviation = theta / (2 * math.sqrt(2) * width)
+    generator = torch.Generator().manual_seed(seed)
+    noise = deviation * torch.randn(draws, classes, generator=generator).double()
+    worst = -math.inf
+    for margin, others in ((0.0, 0.0), (0.0, 9.0), (theta, theta), (theta, 9.0)):
+        scores = torch.tensor([0.0, -margin] + [-others] * (classes - 2)).double() + noise
+        below = float((scores[:, 0] - scores[:, 1:].max(1).values <= theta / 2).double().mean())
+        limit = normal_cdf(kappa) if margin == 0 else (classes - 1) * normal_cdf(-kappa)
+        gap = limit - below if margin == 0 else below - limit
+        error = math.sqrt(max(limit * (1 - limit), 1 / draws) / draws)
+        worst = max(worst, gap / error)
+    return worst
+
+
+def linear_form_violation(radius: float = 2.0, lifted_radius: float | None = None) -> float:
+    """How far the linear form's margins are from the squared margin, and its unit from none.
+
+    lifted_radius: the radius with which the prototypes are lifted; ``radius`` where it is None.
+    """
+    x, w, y = random_problem(0)
+    centre = x.mean(0)
+    inputs = lift_inputs(x, centre, radius)
+    weights = lift_prototypes(w, centre, lifted_radius or radius)
+    scores = inputs @ weights.T / inputs.norm(dim=1, keepdim=True)
+    ours = distance_margin(-scores, y)
+    return float((ours - squared_margin(x, w, y, centre, radius)).abs().max())
+
+
+def bound_violation(bound: BoundOf, size: int = 100, repeats: int = 20, seed: int = 0) -> float:
+    """How far the true error gets above a bound, over many samples of known populations.
+
+    One population is the adversary's, the other are three clouds of 2,000 points in the plane,
+    with the means of the sample as prototypes, and prototypes that are moved at random.
+    """
+    population, classes, rows, w = adversary(size)
+    worst = error(population, classes, w) - bound(population[rows], classes[rows], w)
+    generator = torch.Generator().manual_seed(seed)
+    points, labels = clouds(6_000, generator)
+    for _ in range(repeats):
+        drawn = torch.randint(len(points), (size,), generator=generator)
+        x, y = points[drawn], labels[drawn]
+        means = torch.stack([x[y == k].mean(0) for k in range(3)])
+        for move in (0.0, 0.5):
+            w = means + move * torch.randn(means.shape, generator=generator).double()
+            worst = max(worst, error(points, labels, w) - bound(x, y, w))
+    return worst
+
+
+def invariance_violation(bound: Callable[..., Bound], factor: float = 7.0) -> float:
+    """How far a bound changes with the unit of length and with the origin, all told."""
+    x, w, y = random_problem(0)
+    centre, shift = torch.full((x.shape[1],), 0.5).double(), 3.0
+    before = bound(x, y, w, centre, 2.0)
+    after = bound(factor * x + shift, y, factor * w + shift, factor * centre + shift, factor * 2.0)
+    return max(abs(before.value - after.value), abs(before.complexity / after.complexity - 1))
+
+
+def clouds(size: int, generator: torch.Generator, spread: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Three normal clouds in the plane, around the corners of a triangle of radius 1.5."""
+    y = torch.randint(3, (size,), generator=generator)
+    angle = y.double() * 2 * math.pi / 3
+    corners = 1.5 * torch.stack([angle.cos(), angle.sin()], 1)
+    return corners + spread * torch.randn(size, 2, generator=generator).double(), y
+
+
+def random_problem(seed: int, size: int = 2_000, dim: int = 5) -> tuple[Tensor, Tensor, Tensor]:
+    """Random inputs (N, D) and prototypes (6, D), entries in (0, 1), and random classes (N,)."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(size, dim, generator=generator, dtype=torch.float64)
+    w = torch.rand(6, dim, generator=generator, dtype=torch.float64)
+    return x, w, torch.randint(6, (size,), generator=generator)
