@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import nbformat
 import pytest
 
 from harmonic_lib.book import make
+from harmonic_lib.book.editions import QUIZ
+from harmonic_lib.book.quiz import read_questions
 from harmonic_lib.book.render import COMMON, files_below
 from harmonic_lib.book.run_times import read_times, run_time_line, table
 
@@ -101,14 +106,93 @@ def test_glued_numbers_are_all_used(notebook: nbformat.NotebookNode) -> None:
     assert ("{glue:text}" in prose(notebook)) == any("glue(" in c.source for c in code(notebook))
 
 
-def test_the_whole_book_builds_at_smoke(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("path", [p for p in CHAPTERS if p.stem != "intro"], ids=lambda p: p.stem)
+def test_it_ends_with_key_points_exercises_and_a_quiz(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert "\n## Key points\n" in prose(notebook)
+    cells = {cell.id: cell for cell in notebook.cells}
+    numbers = [int(name.split("-")[1]) for name in cells if re.fullmatch(r"exercise-\d+", name)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 3
+    for n in numbers:
+        heading = rf"^### Exercise {n} \((easy|medium|hard)\): "
+        assert re.search(heading, cells[f"exercise-{n}"].source, re.MULTILINE)
+        assert "{dropdown} Hint" in cells[f"exercise-{n}"].source
+        assert "..." in cells[f"answer-{n}"].source
+        assert cells[f"solution-{n}"].metadata["tags"] == ["solution"]
+        assert f"check({n}," in "".join(cells[f"check-{n}"].source.split())
+    solutions = [cell.id for cell in notebook.cells if cell.metadata.get("tags") == ["solution"]]
+    assert all(name.startswith("solution-") for name in solutions)
+    (quiz,) = QUIZ.findall(cells["quiz"].source)
+    assert len(read_questions(quiz)) == 5
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the book's sources."""
+    root = tmp_path_factory.mktemp("book")
     for path in [p for name in (*COMMON, "chapters") for p in files_below(ROOT / name)]:
-        place = tmp_path / path.relative_to(ROOT)
+        place = root / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-    monkeypatch.chdir(tmp_path)
-    assert make(profile="smoke") == 0, capsys.readouterr().out
-    html = tmp_path / "_build" / "html" / "chapters"
-    assert "committed sample" in (html / "vision" / "pixel_classifiers.html").read_text("utf-8")
+    return root
+
+
+def answers() -> dict[str, set[str]]:
+    """By chapter: lines of solutions that stand nowhere else in it, and reasons of its quiz."""
+    found = {}
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, as_version=4)
+        open_cells = [c.source for c in notebook.cells if c.metadata.get("tags") != ["solution"]]
+        told = {line.strip() for source in open_cells for line in source.splitlines()}
+        lines = {
+            line.strip()
+            for cell in notebook.cells
+            if cell.metadata.get("tags") == ["solution"]
+            for line in cell.source.splitlines()
+        }
+        secret = {line for line in lines - told if len(line) > 20}
+        for quiz in QUIZ.findall(prose(notebook)):
+            secret |= {question["because"] for question in read_questions(quiz)}
+        found[path.stem] = secret
+    return found
+
+
+def spellings(secret: str) -> set[str]:
+    """How a text may stand in a page, in a notebook or in a search index."""
+    return {secret, html.escape(secret), html.escape(secret, quote=False), json.dumps(secret)[1:-1]}
+
+
+def test_the_public_book_builds_at_smoke_and_holds_no_answer(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(profile="smoke", root=book) == 0, capsys.readouterr().out
+    pages = book / "_build" / "html"
+    pixels = pages / "chapters" / "vision" / "pixel_classifiers.html"
+    assert "committed sample" in pixels.read_text("utf-8")
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in pages.rglob("*")
+        if path.suffix in {".html", ".ipynb", ".md", ".js", ".txt", ".json"}
+    }
+    assert any(path.name == "searchindex.js" for path in texts)
+    assert any("_sources" in path.parts for path in texts)
+    for chapter, secrets in answers().items():
+        for spelling in {each for secret in secrets for each in spellings(secret)}:
+            assert not [str(p) for p, text in texts.items() if spelling in text], chapter
+
+
+def test_the_instructors_book_has_every_solution_and_each_is_right(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(profile="smoke", root=book, edition="instructor") == 0, capsys.readouterr().out
+    sources = book / "_build" / "instructor" / "html" / "_sources" / "chapters"
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, as_version=4)
+        shown = nbformat.read(sources / path.relative_to(ROOT / "chapters"), as_version=4)
+        solved = [c.source for c in notebook.cells if c.metadata.get("tags") == ["solution"]]
+        assert [c.source for c in shown.cells if c.metadata.get("tags") == ["solution"]] == solved
+        for cell in shown.cells:
+            if cell.id.startswith("check-"):
+                (said,) = cell.outputs
+                assert said.text == f"Exercise {cell.id.removeprefix('check-')}: right.\n"
