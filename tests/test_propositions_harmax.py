@@ -120,6 +120,14 @@ def test_the_exponent_keeps_the_order_and_sharpens() -> None:
     assert prop.order_violations(distances(), exponents, lambda d, n: hl.harmax(d, 1 / n)) == 30
 
 
+def test_the_limits_of_the_exponent() -> None:
+    assert prop.limit_violation(distances(), hl.harmax) < 1e-8
+    # the farthest prototype wins
+    assert prop.limit_violation(distances(), lambda d, n: hl.harmax(1 / d, n)) > 0.9
+    # the sharper, the smaller n is
+    assert prop.limit_violation(distances(), lambda d, n: hl.harmax(d, 1 / n)) > 0.7
+
+
 def test_the_variance_of_squared_distances() -> None:
     assert prop.variance_violation(40_000, 0) < 0.05
     without_lengths = prop.variance_violation(40_000, 0, lambda a, b, dim: 4 * (a * b) ** 2 / dim)

@@ -395,13 +395,14 @@ def linear_form_violation(radius: float = 2.0, lifted_radius: float | None = Non
     return float((ours - squared_margin(x, w, y, centre, radius)).abs().max())
 
 
-def bound_violation(bound: BoundOf, size: int = 100, repeats: int = 20, seed: int = 0) -> float:
+def bound_violation(bound: BoundOf, size: int = 1_000, repeats: int = 20, seed: int = 0) -> float:
     """How far the true error gets above a bound, over many samples of known populations.
 
-    One population is the adversary's, the other are three clouds of 2,000 points in the plane,
-    with the means of the sample as prototypes, and prototypes that are moved at random.
+    One population is the adversary's, with a sample of 100. The other are three clouds, 6,000
+    points in the plane, with samples of ``size``: large enough for bounds below 1, which say
+    something. There the prototypes are the means of the sample, and those moved at random.
     """
-    population, classes, rows, w = adversary(size)
+    population, classes, rows, w = adversary(100)
     worst = error(population, classes, w) - bound(population[rows], classes[rows], w)
     generator = torch.Generator().manual_seed(seed)
     points, labels = clouds(6_000, generator)

@@ -124,6 +124,17 @@ def order_violations(dist: Tensor, exponents: Sequence[float], form: Form) -> in
     return int(wrong.sum())
 
 
+def limit_violation(dist: Tensor, form: Form) -> float:
+    """How far the probabilities are from their limits: 1/K for n to 0, 1 and 0 for n to infinity.
+
+    At the exponents 1e-9 and 1e9; the nearest prototype of each input is to be the only one.
+    """
+    certain = torch.nn.functional.one_hot(dist.argmin(-1), dist.shape[-1])
+    soft = (form(dist, 1e-9) - 1 / dist.shape[-1]).abs().max()
+    hard = (form(dist, 1e9) - certain).abs().max()
+    return float(torch.maximum(soft, hard))
+
+
 def squared_variance(x_length: float, w_length: float, dim: int) -> float:
     """The variance of d² over normal prototypes, for one x: (4 a² b² + 2 b⁴) / D."""
     return (4 * x_length**2 * w_length**2 + 2 * w_length**4) / dim
