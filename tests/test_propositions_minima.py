@@ -325,3 +325,28 @@ def test_the_figures_show_what_they_are_given() -> None:
     crosses = [line.get_xydata()[0].tolist() for line in panel.lines if line.get_marker() == "X"]
     torch.testing.assert_close(torch.tensor(crosses, dtype=w.dtype), w)
     assert len(panel.patches) == 3
+
+
+def test_three_separable_classes_need_not_have_a_minimum() -> None:
+    data = minima.three_classes()
+    x, y = data
+    assert x[y == 0, 0].max() < x[y == 1, 0].min()
+    assert x[y == 1, 0].max() < x[y == 2, 0].min()
+    # Stationary without class 0, with a positive definite Hessian: what the proof asks for.
+    others = minima.three_classes(0)
+    free = minima.tie()[1:].flatten().requires_grad_()
+
+    def without(v: Tensor) -> Tensor:
+        w = torch.cat([v.new_zeros(1, 3), v.view(2, 3)])
+        return minima.loss(others[0], w, others[1], 2.0)
+
+    gradient = torch.autograd.functional.jacobian(without, free)
+    assert float(gradient.abs().max()) < 1e-6
+    hessian = torch.autograd.functional.hessian(without, free)
+    assert float(torch.linalg.eigvalsh(hessian).min()) > 1
+    assert minima.near_tie(data, 1e-3) - minima.tie_limit() == pytest.approx(0, abs=1e-4)
+    assert minima.tie_violation(data, seed=0) < 1e-9
+
+
+def test_next_to_that_value_they_have_one() -> None:
+    assert minima.tie_violation(minima.three_classes(4, offset=0.5), seed=0) > 1e-3

@@ -67,6 +67,21 @@ def tug_of_war(copies: int = 1) -> Data:
     return x, torch.tensor([0] * copies + [1, 1])
 
 
+OFFSET = 0.1995774360890414
+"""How far class 1 of :func:`three_classes` is from class 0: without a minimum at this one value."""
+
+CENTRE = 1.0982444717521969
+"""Where the prototype of class 2 is then best, on the first axis."""
+
+
+def three_classes(copies: int = 12, offset: float = OFFSET) -> Data:
+    """In space, on the first axis and around it: ``copies`` of class 0 at 0, classes 1 and 2."""
+    others = [[offset, y, z] for y, z in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0))]
+    others += [[1.0, y, z] for y, z in ((0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5))]
+    x = torch.tensor([[0.0] * 3] * copies + others, dtype=torch.float64)
+    return x, torch.tensor([0] * copies + [1] * 4 + [2] * 4)
+
+
 def collision() -> Data:
     """On a line: class 0 twice and class 1 once at 0, and class 2 at 1."""
     x = torch.tensor([[0.0], [0.0], [0.0], [1.0]], dtype=torch.float64)
@@ -345,6 +360,38 @@ def tug_violation(copies: int, points: int = 300) -> float:
         [torch.linspace(-5, 5, points, dtype=torch.float64), normal((points,), 0) / 100]
     )
     return math.log(4) - float(landscape(copies, side, side + 1e-7).min())
+
+
+def tie() -> Tensor:
+    """The prototypes that :func:`three_classes` draws towards one place: two of them at 0."""
+    w = torch.zeros(3, 3, dtype=torch.float64)
+    w[2, 0] = CENTRE
+    return w
+
+
+def near_tie(data: Data, far: float) -> float:
+    """The loss with the second prototype ``far`` from the tie, along the first axis."""
+    x, y = data
+    w = tie()
+    w[1, 0] = far
+    return float(loss(x, w, y, 2.0))
+
+
+def tie_limit(offset: float = OFFSET) -> float:
+    """What the loss goes to as the second prototype goes to the tie: all but class 0 pay."""
+    x, y = three_classes(0, offset)
+    return float(loss(x, tie(), y, 2.0))
+
+
+def tie_violation(data: Data, seed: int, points: int = 3_000, searches: int = 2) -> float:
+    """The limit at the tie less the lowest loss found: at random around it, and by search."""
+    x, y = data
+    noise = normal((points, 3, 3), seed)
+    size = 10 ** -torch.linspace(0, 2.5, points, dtype=torch.float64).view(-1, 1, 1)
+    lowest = float(loss(x, tie() + size * noise, y, 2.0).min())
+    for start in tie() + 0.3 * noise[:searches]:
+        lowest = min(lowest, search(lambda w: loss(x, w, y, 2.0), start).loss)
+    return tie_limit(float(x[-8, 0])) - lowest
 
 
 def decayed(
