@@ -170,9 +170,14 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     """Train one head a seed, all of them as one computation, and measure each."""
     data = digits()
     heads = [build(config, data, seed) for seed in seeds]
+    # On images of its own: where the prototypes start at training images, some d would be 0.
+    spreads = [
+        spread_of_logs(head.eval().distance(data.x_validation, head.weight.detach()))
+        for head in heads
+    ]
+    for head in heads:
+        head.train()
     torch.manual_seed(seeds[0])  # for the noise of a distance that has some
-    with torch.no_grad():
-        spreads = [spread_of_logs(head.distance(data.x, head.weight)) for head in heads]
     where, started = provenance(), time.perf_counter()
     losses = fit(
         heads,
