@@ -179,3 +179,13 @@ def test_the_second_derivative_is_finite_on_a_prototype_and_at_zero(
     first = torch.autograd.grad(loss, leaves, create_graph=True)
     second = torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
     assert all(g.isfinite().all() for g in (*first, *second))
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(64, 10), (64, 2000)], ids=["eager", "many classes"])
+def test_canberra_of_opposite_signs_is_flat_to_the_last_bit(rows: int, classes: int) -> None:
+    # A rounding error of the slope is a full step of Adam.
+    x, w = torch.rand(rows, 16).add(0.01).requires_grad_(), -torch.rand(classes, 16).add(0.01)
+    w.requires_grad_()
+    d = hl.distance("canberra")(x, w)
+    torch.testing.assert_close(d, torch.full_like(d, 16.0))
+    assert all(float(g.abs().max()) == 0 for g in grad(d.sum(), [x, w]))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
-from harmonic_lib.distances.arithmetic import inverse, power, raised, ratio, share
+from harmonic_lib.distances.arithmetic import inverse, over, power, raised, ratio, share
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import every_pair
@@ -82,7 +82,8 @@ class SumOfRatios(Formula):
         gap, size = x - w, x.abs() + w.abs()
         whole = size.clamp_min(self.min_denom) if self.min_denom > 0 else size
         of_whole, step = inverse(whole), gap.sign()
-        part = gap.abs() * of_whole
+        # A true quotient: 1 to the last bit for opposite signs, so that the slopes are exactly 0.
+        part = over(gap.abs(), whole)
         if self.min_denom > 0:
             # 0 where the denominator is constant; by arithmetic, as `where` is ten times slower.
             part = part * (1 - (self.min_denom - size).sign().clamp_min(0.0))
