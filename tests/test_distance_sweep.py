@@ -92,3 +92,14 @@ def test_what_is_done_is_not_done_again() -> None:
     missing = done.pop()
     (record,) = sweep.run("smoke", done=done)
     assert (record.config_hash, record.seed) == missing
+
+
+def test_the_table_has_the_accuracy_at_the_exponent_chosen_by_validation() -> None:
+    runs = sweep.recorded("cosine")
+    n = sweep.best(runs)
+    accuracies = [100 * record.metrics["test_accuracy"] for record in runs[n]]
+    head, _, line = sweep.table(["cosine"]).splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert len(cells) == head.count("|") - 1
+    assert cells[:2] == ["cosine", f"{n:g}"]
+    assert cells[2].startswith(f"{sum(accuracies) / 5:.1f} ±")

@@ -139,6 +139,30 @@ def best(runs: Mapping[float, Sequence[Record]]) -> float:
     return max(accuracies, key=lambda n: (accuracies[n].mean, -n))
 
 
+def table(labels: Sequence[str]) -> str:
+    """The recorded results of some forms as a Markdown table, a line a form.
+
+    The best exponent is that of the highest mean validation accuracy, of each start by itself.
+    """
+    columns = "form | best $n$ | test accuracy (%) | at $n = 8$ | spread of $\\log d$ at the start"
+    rows = [f"| {columns} | from noise (its $n$) |", "|---|--:|--:|--:|--:|--:|"]
+    for label in labels:
+        images, noise = (recorded(label, start) for start in STARTS)
+        n, m = best(images), best(noise)
+        accuracies = curve(images, "test_accuracy")
+        spread = curve(images, "spread_at_start")[n].mean
+        rows.append(
+            f"| {label} | {n:g} | {percent(accuracies[n])} | {percent(accuracies[8.0])} "
+            f"| {spread:.3f} | {percent(curve(noise, 'test_accuracy')[m])} ({m:g}) |"
+        )
+    return "\n".join(rows)
+
+
+def percent(value: Interval) -> str:
+    """A share and the half-width of its interval, in per cent: "95.9 ± 0.6"."""
+    return f"{100 * value.mean:.1f} ± {100 * value.half_width:.1f}"
+
+
 @cache
 def digits() -> Digits:
     """scikit-learn's digits; a fifth of the training images is kept to choose the exponent."""
