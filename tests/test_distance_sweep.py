@@ -102,4 +102,4 @@ def test_the_table_has_the_accuracy_at_the_exponent_chosen_by_validation() -> No
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert len(cells) == head.count("|") - 1
     assert cells[:2] == ["cosine", f"{n:g}"]
-    assert cells[2].startswith(f"{sum(accuracies) / 5:.1f} ±")
+    assert cells[2].startswith(f"{sum(accuracies) / 5:.1f}\u00a0±")

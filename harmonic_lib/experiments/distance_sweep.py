@@ -159,8 +159,8 @@ def table(labels: Sequence[str]) -> str:
 
 
 def percent(value: Interval) -> str:
-    """A share and the half-width of its interval, in per cent: "95.9 ± 0.6"."""
-    return f"{100 * value.mean:.1f} ± {100 * value.half_width:.1f}"
+    """A share and the half-width of its interval, in per cent, kept on one line: "95.9 ± 0.6"."""
+    return f"{100 * value.mean:.1f}\u00a0±\u00a0{100 * value.half_width:.1f}"
 
 
 @cache

@@ -113,7 +113,14 @@ def slopes(
         )
         arrows = torch.nn.functional.normalize(gradient(distance, few, w), dim=-1)
         axes.quiver(
-            few[..., 0], few[..., 1], arrows[..., 0], arrows[..., 1], color="white", scale=16
+            few[..., 0],
+            few[..., 1],
+            arrows[..., 0],
+            arrows[..., 1],
+            color="white",
+            edgecolor="black",  # white alone is lost on the brightest shades
+            linewidth=0.4,
+            scale=16,
         )
         axes.plot(*centre, "X", color=COLOURS[1], mec="black", ms=7)
         bare(axes, name, span)
@@ -166,5 +173,8 @@ def sweep(curves: Mapping[str, Curve], label: str, roots: Sequence[float] = (8.0
         axes.axvline(root, color=INK, ls=":", lw=1)
     axes.set(xscale="log", xlabel=label, ylabel="test accuracy")
     axes.xaxis.set_major_formatter(PLAIN)
-    axes.legend(fontsize=9, ncols=2)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0.0), min(high, 1.01))  # the bars of two seeds may pass 1
+    columns = 3 if max(map(len, curves)) <= 24 else 2
+    figure.legend(loc="outside upper center", fontsize=9, ncols=columns)
     return figure
