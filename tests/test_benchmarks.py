@@ -255,9 +255,8 @@ def test_a_step_of_training_costs_little_more(classes: str) -> None:
 
 
 NOT_YET = {
-    ("mahalanobis", "full"),  # three products of N x D x D more than a linear layer
+    ("mahalanobis", "full"),  # two products of N x D x D more than a linear layer
     ("mahalanobis", "cholesky"),
     ("chebyshev", "smooth"),  # three exponentials for each coordinate of a pair
-    ("canberra", "weighted"),
 }
 """The forms whose step is dearer than it should be."""

@@ -22,7 +22,7 @@ def spread_of_logs(dist: Tensor) -> float:
     Raises:
         TypeError: ``dist`` is not a floating-point tensor.
     """
-    dist = as_float(dist)
+    dist = as_float(dist).detach()
     logs = dist.clamp_min(floor(dist.dtype)).double().log()
     return float(logs.std(-1, correction=0).mean())
 
