@@ -108,7 +108,7 @@ def test_the_committed_records_are_whole(path: Path) -> None:
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_a_committed_claim_is_one_that_was_reported(path: Path) -> None:
     claims = {record.claim for record in records.recorded(path.stem)} - {""}
-    assert claims <= records.reported(path.stem).keys()
+    assert not claims or claims <= records.reported(path.stem).keys()
 
 
 @pytest.mark.parametrize("path", REPORTED, ids=lambda path: path.stem)
