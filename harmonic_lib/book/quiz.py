@@ -165,7 +165,10 @@ def depart_legend(self: HTML5Translator, node: nodes.Element) -> None:
 
 def visit_option(self: HTML5Translator, node: nodes.Element) -> None:
     name, index = escape(node["name"]), node["index"]
-    self.body.append(f'<label><input type="radio" name="{name}" value="{index}"> <span>')
+    # A formula alone gives a label no text: then its TeX is the name.
+    alone = all(isinstance(child, nodes.math) for child in node.children)
+    label = f' aria-label="{escape(node.astext())}"' if alone else ""
+    self.body.append(f'<label><input type="radio" name="{name}" value="{index}"{label}> <span>')
 
 
 def depart_option(self: HTML5Translator, node: nodes.Element) -> None:
