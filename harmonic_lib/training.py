@@ -1,13 +1,92 @@
-"""One training loop, for an ensemble: S modules of one shape, trained as one computation."""
+"""One training loop for every experiment, on Lightning Fabric: CPU, GPU, many of them, bf16."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+
+from harmonic_lib.ensemble import Ensemble
+
+History = dict[str, Tensor]
+"""By name, (epochs, S): "loss", the mean training loss of an epoch, and whatever was watched."""
+
+
+def train(
+    ensemble: Ensemble,
+    seeds: Sequence[int],
+    x: Tensor,
+    y: Tensor,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    weight_decay: float = 0.01,
+    penalty: Callable[[Ensemble], Tensor] | None = None,
+    watch: Callable[[Ensemble], Mapping[str, Tensor]] | None = None,
+    fabric: Fabric | None = None,
+    checkpoint: Path | None = None,
+    every: int = 500,
+) -> History:
+    """Train classifiers by cross-entropy and AdamW; each sees its data in its own order.
+
+    Every process of ``fabric`` takes its share of the rows of every batch, so that the sum
+    of their work is that of one process, up to rounding.
+
+    Args:
+        seeds: S numbers; member s draws its data order from ``seeds[s]``.
+        x: the inputs, (N, ...) for all members, or (S, N, ...) for each its own.
+        y: the classes, (N) or (S, N).
+        penalty: (S,) to add to the members' losses, such as a regulariser.
+        watch: called after each epoch, out of training mode and without gradients;
+            what it gives, (S,) by name, becomes part of the history.
+        fabric: where and how to train; None for the accelerator if there is one, else the CPU.
+            With several processes, :meth:`Fabric.launch` is the caller's.
+        checkpoint: a file that keeps the whole state of the run, after every ``every``
+            epochs; where it exists, the run goes on from there. It is replaced in one step:
+            a process that dies leaves the last one whole.
+
+    Raises:
+        ValueError: not as many seeds as members, inputs and classes that do not match, or
+            the checkpoint of another run.
+    """
+    check_data(ensemble.size, seeds, x, y)
+    fabric = fabric or Fabric(devices=1)
+    x, y = x.to(fabric.device), y.to(fabric.device)
+    optimiser = torch.optim.AdamW(
+        ensemble.parameters(), lr=lr, weight_decay=weight_decay, fused=has_fused(fabric.device)
+    )
+    module, optimiser = fabric.setup(ensemble, optimiser)
+    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    run = {"seeds": list(seeds), "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay}
+    past: list[Mapping[str, Tensor]] = []
+    if checkpoint is not None and checkpoint.exists():
+        past = load(checkpoint, fabric, module, optimiser, orders, run)
+    size, rank = fabric.world_size, fabric.global_rank
+    while len(past) < epochs:
+        module.train()
+        total = torch.zeros(ensemble.size, device=fabric.device)
+        for rows in batches(orders, y.shape[-1], batch_size, fabric.device):
+            own = rows[:, rank::size]
+            logits, targets = module(take(x, own, y.ndim)), take(y, own, y.ndim)
+            each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+            # the mean over processes, which is what they exchange, is then the mean of the batch
+            loss = each.view(own.shape).sum(1) * size / rows.shape[1]
+            total += loss.detach() * rows.shape[1] / y.shape[-1]
+            if penalty is not None:
+                loss = loss + penalty(ensemble)
+            optimiser.zero_grad()
+            fabric.backward(loss.sum())
+            optimiser.step()
+        row = {"loss": mean_over(fabric, total), **watched(ensemble, watch)}
+        past.append({name: value.detach().float().cpu() for name, value in row.items()})
+        if checkpoint is not None and (len(past) % every == 0 or len(past) == epochs):
+            save(checkpoint, fabric, module, optimiser, orders, run, past)
+    return stacked(past)
 
 
 def fit(
@@ -21,48 +100,45 @@ def fit(
     lr: float = 1e-3,
     weight_decay: float = 0.01,
 ) -> Tensor:
-    """Train classifiers by cross-entropy and AdamW; each sees the data in its own order.
-
-    The members share every kernel launch and nothing else: AdamW works element by
-    element, so each gets what it would get alone, up to the rounding of the batched
-    kernels.
-
-    Args:
-        models: S modules of one structure, each ``(B, D) -> (B, K)`` logits; trained in place.
-        seeds: S numbers; member s draws its data order from ``seeds[s]``.
-        x: (N, D) inputs, shared by all, on the device of the models.
-        y: (N,) classes.
-
-    Returns:
-        (epochs, S): each member's mean training loss in each epoch.
+    """:func:`train` some modules in place, where their parameters are: their losses, (epochs, S).
 
     Raises:
         ValueError: no models, or not as many seeds as models.
     """
-    if not models or len(models) != len(seeds):
+    if len(models) != len(seeds):
         raise ValueError(f"expected one seed a model, got {len(models)} models, {len(seeds)} seeds")
-    template = models[0]
-    params, buffers = stack_module_state(list(models))
-    optimiser = torch.optim.AdamW(params.values(), lr=lr, weight_decay=weight_decay)
+    ensemble = Ensemble(models)
+    history = train(
+        ensemble,
+        seeds,
+        x,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        fabric=Fabric(accelerator=x.device.type, devices=1),
+    )
+    ensemble.write_back(models)
+    return history["loss"]
 
-    def member_loss(p: dict[str, Tensor], b: dict[str, Tensor], xs: Tensor, ys: Tensor) -> Tensor:
-        return F.cross_entropy(functional_call(template, (p, b), (xs,)), ys)
 
-    losses = vmap(member_loss, randomness="different")
-    history = torch.zeros(epochs, len(models), device=x.device)
-    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    for epoch in range(epochs):
-        for rows in batches(orders, len(y), batch_size, x.device):
-            loss = losses(params, buffers, x[rows], y[rows])
-            optimiser.zero_grad()
-            loss.sum().backward()
-            optimiser.step()
-            history[epoch] += loss.detach() * rows.shape[1] / len(y)
-    with torch.no_grad():
-        for s, model in enumerate(models):
-            for name, own in [*model.named_parameters(), *model.named_buffers()]:
-                own.copy_((params | buffers)[name][s])
-    return history.cpu()
+def check_data(members: int, seeds: Sequence[int], x: Tensor, y: Tensor) -> None:
+    """Refuse what does not fit together."""
+    if members != len(seeds):
+        raise ValueError(f"expected one seed a member, got {members} members, {len(seeds)} seeds")
+    if y.ndim not in (1, 2) or x.shape[: y.ndim] != y.shape:
+        raise ValueError(
+            f"expected x (N, ...) and y (N), or (S, N, ...) and (S, N), got {tuple(x.shape)}"
+            f" and {tuple(y.shape)}"
+        )
+    if y.ndim == 2 and len(y) != members:
+        raise ValueError(f"expected data of {members} members, got {len(y)}")
+
+
+def has_fused(device: torch.device) -> bool:
+    """Whether AdamW has one kernel for all parameters there; its numbers are the same."""
+    return device.type in ("cpu", "cuda")
 
 
 def batches(
@@ -71,6 +147,81 @@ def batches(
     """One epoch's rows, (S, B) a batch, every member in its own order; the last may be short."""
     permutations = torch.stack([torch.randperm(size, generator=order) for order in orders])
     yield from permutations.to(device).split(batch_size, dim=1)
+
+
+def take(values: Tensor, rows: Tensor, dims: int) -> Tensor:
+    """Each member's rows (S, B) of ``values``: shared (N, ...), or, at two ``dims``, own."""
+    if dims == 1:
+        return values[rows]
+    return values[torch.arange(len(rows), device=rows.device).unsqueeze(1), rows]
+
+
+def mean_over(fabric: Fabric, value: Tensor) -> Tensor:
+    """The mean of a value over the processes."""
+    mean = fabric.all_reduce(value)
+    assert isinstance(mean, Tensor)
+    return mean
+
+
+@torch.no_grad()
+def watched(
+    ensemble: Ensemble, watch: Callable[[Ensemble], Mapping[str, Tensor]] | None
+) -> Mapping[str, Tensor]:
+    """What is watched, of the ensemble out of training mode."""
+    if watch is None:
+        return {}
+    ensemble.eval()
+    return watch(ensemble)
+
+
+def stacked(past: Sequence[Mapping[str, Tensor]]) -> History:
+    """Epoch by epoch to (epochs, S) by name."""
+    return {name: torch.stack([row[name] for row in past]) for name in past[0]} if past else {}
+
+
+def save(
+    path: Path,
+    fabric: Fabric,
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    orders: Sequence[torch.Generator],
+    run: Mapping[str, object],
+    past: Sequence[Mapping[str, Tensor]],
+) -> None:
+    """Write the state of a run beside ``path``, then put it in its place."""
+    state = {
+        "module": module,
+        "optimiser": optimiser,
+        "orders": [order.get_state() for order in orders],
+        "noise": torch.get_rng_state(),
+        "run": dict(run),
+        "past": stacked(past),
+    }
+    fresh = path.with_name(f"{path.name}.new")
+    fabric.save(fresh, state)
+    if fabric.is_global_zero:
+        fresh.replace(path)
+    fabric.barrier()
+
+
+def load(
+    path: Path,
+    fabric: Fabric,
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    orders: Sequence[torch.Generator],
+    run: Mapping[str, object],
+) -> list[Mapping[str, Tensor]]:
+    """Put a run where it was when it was saved; the epochs that it has behind it."""
+    rest = fabric.load(path, {"module": module, "optimiser": optimiser}, weights_only=True)
+    if rest["run"] != dict(run):
+        raise ValueError(f"{path} is the checkpoint of another run: {rest['run']}, not {dict(run)}")
+    for order, state in zip(orders, rest["orders"], strict=True):
+        order.set_state(state)
+    torch.set_rng_state(rest["noise"])
+    history: History = rest["past"]
+    names = list(history)
+    return [dict(zip(names, row, strict=True)) for row in zip(*history.values(), strict=True)]
 
 
 @torch.no_grad()
