@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import fabric_worker
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 import harmonic_lib as hl
+from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.training import accuracy, batches, fit
+from harmonic_lib.training import train as loop
 
 N, D, K = 30, 5, 3
 EPOCHS, BATCH, LR, DECAY = 3, 8, 1e-2, 0.1  # batches of 8, 8, 8 and 6
@@ -141,3 +148,142 @@ def test_accuracy_is_the_share_of_hits(batch_size: int) -> None:
     logits = torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [1.0, 2.0]])
     y = torch.tensor([0, 1, 1, 1])
     assert accuracy(nn.Identity(), logits, y, batch_size) == 0.75
+
+
+def ensemble(count: int = 2) -> Ensemble:
+    return Ensemble([hl.HarmonicHead(D, K).double() for _ in range(count)])
+
+
+def test_members_may_have_data_of_their_own(heads: list[nn.Module]) -> None:
+    x, y = torch.randn(3, N, D, dtype=torch.float64), torch.randint(K, (3, N))
+    alone = copy.deepcopy(heads)
+    together = Ensemble(heads)
+    options = {"epochs": EPOCHS, "batch_size": BATCH, "lr": LR, "weight_decay": DECAY}
+    loop(together, SEEDS, x, y, **options)
+    together.write_back(heads)
+    for s, seed in enumerate(SEEDS):
+        train([alone[s]], [seed], x[s], y[s])
+        torch.testing.assert_close(alone[s].weight, heads[s].weight, rtol=1e-8, atol=1e-10)
+
+
+def test_a_shared_weight_stays_shared() -> None:
+    embedding = nn.Embedding(K, D)
+    tied = nn.Sequential(embedding, hl.HarmonicHead(D, K, weight=embedding.weight)).double()
+    together = Ensemble([tied, copy.deepcopy(tied)])
+    assert len(list(together.parameters())) == 1
+    x = torch.randint(K, (2, 4))
+    torch.testing.assert_close(together(x)[0], tied(x[0]))
+
+
+def test_what_is_watched_is_out_of_training_mode_and_kept(data: tuple[Tensor, Tensor]) -> None:
+    modes = []
+
+    def watch(seen: Ensemble) -> dict[str, Tensor]:
+        modes.append((seen.training, seen.template.training, torch.is_grad_enabled()))
+        return {"norm": seen["weight"].flatten(1).norm(dim=1)}
+
+    trained = ensemble()
+    history = loop(trained, [0, 1], *data, epochs=EPOCHS, watch=watch)
+    assert modes == [(False, False, False)] * EPOCHS
+    last = trained["weight"].detach().flatten(1).norm(dim=1)
+    torch.testing.assert_close(history["norm"][-1], last.float())
+
+
+def test_a_penalty_is_added_to_the_gradient_and_not_to_the_history(
+    data: tuple[Tensor, Tensor],
+) -> None:
+    start = ensemble()
+    pulled = copy.deepcopy(start)
+    options = {"epochs": 1, "batch_size": N, "lr": 0.5, "weight_decay": 0.0}
+    plain = loop(start, [0, 1], *data, **options)
+    history = loop(
+        pulled, [0, 1], *data, penalty=lambda e: 1e6 * e["weight"].flatten(1).sum(1), **options
+    )
+    torch.testing.assert_close(history["loss"], plain["loss"])
+    # AdamW's first step is the sign of the gradient
+    assert (pulled["weight"] < start["weight"] + 1e-9).all()
+    assert not torch.equal(pulled["weight"], start["weight"])
+
+
+class Noisy(nn.Module):
+    """A head behind dropout: its outcome depends on the random state, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout, self.head = nn.Dropout(0.5), hl.HarmonicHead(D, K).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(x))
+        return logits
+
+
+@pytest.mark.parametrize("stops", [[1], [2, 3], [4]])
+def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(
+    data: tuple[Tensor, Tensor], tmp_path: Path, stops: list[int]
+) -> None:
+    start = Ensemble([Noisy(), Noisy()])
+    options = {"batch_size": BATCH, "lr": LR}
+    whole = copy.deepcopy(start)
+    torch.manual_seed(7)
+    expected = loop(whole, [0, 1], *data, epochs=5, **options)
+    torch.manual_seed(7)
+    for epochs in [*stops, 5]:
+        part = copy.deepcopy(start)
+        history = loop(
+            part, [0, 1], *data, epochs=epochs, checkpoint=tmp_path / "run", every=1, **options
+        )
+    torch.testing.assert_close(part["head.weight"], whole["head.weight"], rtol=0, atol=0)
+    torch.testing.assert_close(history["loss"], expected["loss"], rtol=0, atol=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_checkpoint_of_another_run_is_refused(
+    data: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    loop(ensemble(), [0, 1], *data, epochs=1, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        loop(ensemble(), [0, 2], *data, epochs=2, checkpoint=tmp_path / "run")
+
+
+def test_a_checkpoint_holds_no_code(data: tuple[Tensor, Tensor], tmp_path: Path) -> None:
+    loop(ensemble(), [0, 1], *data, epochs=1, checkpoint=tmp_path / "run")
+    state = torch.load(tmp_path / "run", weights_only=True)
+    assert set(state["module"]) == {"stacked.weight"}
+
+
+def test_two_processes_give_the_loss_curve_of_one(tmp_path: Path) -> None:
+    """Half of each batch for each, gradients exchanged by DistributedDataParallel; float32."""
+    alone = fabric_worker.losses(processes=1)
+    command = [sys.executable, fabric_worker.__file__, str(tmp_path / "losses.pt")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    both = torch.load(tmp_path / "losses.pt")
+    torch.testing.assert_close(both, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_trains(data: tuple[Tensor, Tensor]) -> None:
+    x, y = data
+    heads = Ensemble([hl.HarmonicHead(D, K) for _ in range(2)])
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    history = loop(heads, [0, 1], x.float(), y, epochs=20, lr=LR, fabric=fabric)
+    assert (history["loss"][-1] < history["loss"][0]).all()
+    assert heads["weight"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ((5, D), (4,), r"got \(5, 5\) and \(4,\)"),
+        ((3, 5, D), (3, 5), "expected data of 2 members, got 3"),
+        ((2, 5, D), (2, 4), r"got \(2, 5, 5\) and \(2, 4\)"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(
+    x: tuple[int, ...], y: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        loop(ensemble(), [0, 1], torch.randn(x), torch.zeros(y, dtype=torch.long), epochs=1)
+
+
+def test_no_members_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one member"):
+        Ensemble([])

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harmonic_lib.models.encoder import EncoderLayer
+
 
 class TokenMLP(nn.Module):
     """Embed k tokens, concatenate, 100 hidden units, back to D, then the head.
@@ -66,8 +68,7 @@ class TokenTransformer(nn.Module):
         self.embedding = embedding
         self.position = nn.Parameter(torch.randn(tokens, width))
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, heads, hidden, dropout, batch_first=True)
-            for _ in range(layers)
+            EncoderLayer(width, heads, hidden, dropout) for _ in range(layers)
         )
         self.head = head
 
