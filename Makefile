@@ -19,7 +19,7 @@ lint: .venv/ready
 
 # Every built page in Chromium, light and dark, wide and narrow. Needs chromium on the PATH.
 browse: .venv/browse
-	$(BIN)/python -m pytest browser $(ARGS)
+	$(BIN)/python -m pytest -n auto browser $(ARGS)
 
 # What a distance head costs, measured: benchmarks/heads.csv. The quieter the machine, the better.
 bench: .venv/ready

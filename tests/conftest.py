@@ -1,16 +1,20 @@
-"""What tests share: one thread, no randomness between runs, and MNIST files made on the spot."""
+"""What tests share: one thread, no randomness between runs, the style of figures, MNIST files."""
 
 from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from harmonic_lib import figures
 
 torch.set_num_threads(1)
 settings.register_profile("same every time", derandomize=True, deadline=None, max_examples=60)
@@ -31,6 +35,16 @@ def _seed() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def style() -> Iterator[None]:
+    """The book's style, without a screen; everything closed and undone afterwards."""
+    mpl.use("Agg")
+    with mpl.rc_context():
+        figures.style()
+        yield
+        plt.close("all")
 
 
 @pytest.fixture(scope="session")

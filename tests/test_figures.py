@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -16,15 +13,7 @@ from harmonic_lib import figures
 from harmonic_lib.experiments import first_picture, toy_points
 from harmonic_lib.measure import Interval
 
-
-@pytest.fixture(autouse=True)
-def style() -> Iterator[None]:
-    """The book's style, without a screen; everything closed and undone afterwards."""
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def luminance(colour: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -343,6 +342,7 @@ def test_our_slopes_jump_where_the_chapter_says() -> None:
     assert health_stories.slopes(chebyshev, [0, 0], [1, 1.001]) == [0, 1]
 
 
+@pytest.mark.usefixtures("style")
 def test_the_figures_draw_every_cell_and_line(matrices: dict[str, health.Matrix]) -> None:
     shown = list(matrices.values())[1:4]
     figure = draw.matrices(shown)
@@ -354,4 +354,3 @@ def test_the_figures_draw_every_cell_and_line(matrices: dict[str, health.Matrix]
     assert len(draw.floor(health_stories.floor_curve("smoke")).axes[0].lines) == 3
     paths = [health_stories.approach(form, "smoke") for form in health_stories.FAMILIES[:3]]
     assert len(draw.approaches(paths).axes) == 3
-    plt.close("all")

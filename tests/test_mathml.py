@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -71,3 +72,12 @@ def test_labels_that_hide_the_visible_text_are_removed(tmp_path: Path) -> None:
     label = '<summary aria-label="Toggle hidden content">Show</summary>'
     page, _, _ = build(tmp_path, f"# Page\n\n<details>{label}</details>\n")
     assert "<summary>Show</summary>" in page
+
+
+def test_no_line_begins_with_the_full_stop_of_a_formula(tmp_path: Path) -> None:
+    page, _, _ = build(tmp_path, PAGE + "\n($a$), **$b$**. $c$ $d$\n")
+    kept = re.findall(r'<span class="nowrap">(<math>.*?</math>)([^<]*)</span></span>', page)
+    assert [after for _, after in kept] == [".", "),"]
+    assert re.sub("<[^>]*>", "", kept[0][0]) == "i1+j1"  # it may still break before
+    assert page.count("<wbr>") == 4
+    assert page.count("<math>") == 1 + 5 + 4

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -99,16 +96,6 @@ def test_the_table_of_correlations() -> None:
     two = 2 / 3  # one pair of six is exchanged
     expected = torch.tensor([[1.0, two, -1.0], [two, 1.0, -two], [-1.0, -two, 1.0]])
     assert torch.allclose(table, expected.double())
-
-
-@pytest.fixture
-def style() -> Iterator[None]:
-    """The book's style, without a screen; everything closed and undone afterwards."""
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
 
 
 FOUR = torch.tensor([[1.0, 0.3], [0.2, 1.1], [-1.1, 0.4], [0.3, -1.3]])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from scipy.stats import chi2, norm
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import figures
 from harmonic_lib.experiments import bounds as experiment
 from harmonic_lib.figures import bounds as draw
 from harmonic_lib.measure.margins import distance_margin, log_ratio_margin, squared_margin
@@ -237,6 +235,7 @@ def test_size_needed_is_the_smallest() -> None:
 # The experiment.
 
 
+@pytest.mark.usefixtures("style")
 def test_heads_and_figures() -> None:
     found = experiment.heads("smoke")
     assert list(found) == ["class means", "n = 2", "n = 16", "n = 16, shuffled"]
@@ -254,12 +253,10 @@ def test_heads_and_figures() -> None:
     )
     assert experiment.same_order(kept) == (together, 3)
     assert "digits" in experiment.describe("smoke")
-    figures.style()
     rows = draw.bounds_of_heads(found, 0.9)
     assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == list(found)
     left, right = draw.margins(found).axes
     assert len(left.lines) == len(right.lines) == len(found) + 1
-    plt.close("all")
 
 
 def test_training_repeats_itself_and_seeds_differ() -> None:
@@ -270,6 +267,7 @@ def test_training_repeats_itself_and_seeds_differ() -> None:
     assert not torch.equal(first, other)
 
 
+@pytest.mark.usefixtures("style")
 def test_growing_samples_narrow_the_bounds() -> None:
     runs = experiment.growing_samples("smoke")
     (small, few), (large, many) = runs
@@ -278,7 +276,6 @@ def test_growing_samples_narrow_the_bounds() -> None:
     assert many.test_error < many.squared.value < few.squared.value
     lines = draw.growing(runs).axes[0].lines
     assert list(lines[2].get_ydata()) == [few.test_error, many.test_error]
-    plt.close("all")
 
 
 @pytest.mark.parametrize("run", [experiment.heads, experiment.growing_samples, experiment.describe])

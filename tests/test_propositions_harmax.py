@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import figures
 from harmonic_lib.figures import exponent as draw
 from harmonic_lib.propositions import harmax as prop
 
@@ -179,16 +176,6 @@ def test_student_t_becomes_harmax_and_no_other_exponent() -> None:
 def test_bisection_finds_an_exponent() -> None:
     found = prop.exponent_by_bisection(lambda n: 1 - 2**-n, 0.75)
     assert found == pytest.approx(2, rel=1e-9)
-
-
-@pytest.fixture
-def style() -> Iterator[None]:
-    """The book's style, without a screen; everything closed and undone afterwards."""
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
 
 
 @pytest.mark.usefixtures("style")

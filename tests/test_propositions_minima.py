@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,9 +11,9 @@ from scipy.stats import entropy
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import figures
 from harmonic_lib.figures import minima as draw
 from harmonic_lib.propositions import minima
+from harmonic_lib.propositions.laws import normal
 
 NORMS = ("euclidean", "manhattan", "minkowski", "chebyshev")
 UNEVEN = minima.blobs(0, 0.6, (14, 8, 4))
@@ -32,12 +29,12 @@ def summed(x: Tensor, w: Tensor, y: Tensor, n: float) -> float:
 
 
 def test_the_loss_is_the_librarys() -> None:
-    (x, y), w = UNEVEN, minima.normal((3, 2), 1)
+    (x, y), w = UNEVEN, normal(3, 2, seed=1)
     assert minima.loss(x, w, y, 3.0).item() == pytest.approx(summed(x, w, y, 3.0), rel=1e-12)
 
 
 def test_many_prototypes_at_once_have_the_loss_of_each() -> None:
-    (x, y), weights = UNEVEN, minima.normal((4, 5, 3, 2), 1)
+    (x, y), weights = UNEVEN, normal(4, 5, 3, 2, seed=1)
     weights[1, 2, 0] = x[0]  # one on its own prototype, and one on a wrong one
     weights[3, 3, 0] = x[-1]
     each = [minima.loss(x, w, y, 3.0) for w in weights.flatten(0, 1)]
@@ -77,13 +74,13 @@ def test_label_entropy_is_scipys() -> None:
 
 
 def test_no_prototypes_are_below_the_floor() -> None:
-    weights = minima.normal((300, 3, 1), 0)
+    weights = normal(300, 3, 1)
     assert minima.floor_violation(minima.collision(), weights, 2.0) < 0
     assert minima.floor_violation(minima.collision(), weights, 0.5, "canberra") < 0
 
 
 def test_a_bound_that_is_too_high_is_seen() -> None:
-    weights = minima.normal((300, 3, 2), 0)
+    weights = normal(300, 3, 2)
     bound = minima.label_entropy(UNEVEN[1])
     assert minima.floor_violation(UNEVEN, weights, 2.0, bound=bound) > 1
 
@@ -145,14 +142,14 @@ def test_the_mirror_does_not_depend_on_the_length_of_the_normal() -> None:
 
 
 def test_an_empty_class_always_costs_and_less_far_out() -> None:
-    w = minima.normal((3, 2), 0)
+    w = normal(3, 2)
     assert minima.empty_class_violation(UNEVEN, w, 2.0) <= 0
     assert minima.empty_class_violation(UNEVEN, w, 2.0, "bray_curtis") > 0.1
 
 
 def test_a_class_with_samples_does_not_cost_less_far_out() -> None:
     x, y = UNEVEN
-    near, far = (torch.cat([minima.normal((2, 2), 0), s * column(1, 1).T]) for s in (1, 1e6))
+    near, far = (torch.cat([normal(2, 2), s * column(1, 1).T]) for s in (1, 1e6))
     assert minima.loss(x, far, y, 2.0) > minima.loss(x, near, y, 2.0) + 50
 
 
@@ -172,7 +169,7 @@ def test_the_tug_of_war_is_lost_by_one_copy_and_drawn_by_twelve() -> None:
 
 
 def test_the_landscape_is_the_loss() -> None:
-    (x, y), places = minima.tug_of_war(3), minima.normal((2, 6), 0)
+    (x, y), places = minima.tug_of_war(3), normal(2, 6)
     values = minima.landscape(3, *places, exponent=3.0)
     for i, j in ((0, 0), (2, 5), (4, 1)):
         w = torch.stack([places[0, i], places[1, j]])[:, None]
@@ -209,7 +206,7 @@ def test_a_pole_and_two_minima_are_not_convex_but_cross_entropy_is() -> None:
     assert minima.midpoint_excess(lambda w: minima.loss(x, w, y, 2.0), *ends) == math.inf
     a = column(0.4988, 0.9729)
     assert minima.midpoint_excess(lambda w: minima.loss(x, w, y, 2.0), a, -a) > 0.5
-    pairs = minima.normal((50, 2, 3, 2), 0)
+    pairs = normal(50, 2, 3, 2)
     (x, y) = UNEVEN
     linear = [minima.midpoint_excess(lambda w: F.cross_entropy(x @ w.T, y), *p) for p in pairs]
     assert max(linear) <= 0
@@ -225,7 +222,7 @@ def test_which_distances_have_infinity_at_zero() -> None:
 
 
 def test_which_distances_can_be_scaled_how() -> None:
-    w = minima.normal((3, 2), 0)
+    w = normal(3, 2)
     change = {
         name: (
             minima.separate_scale_violation(UNEVEN, w, 2.0, d),
@@ -251,14 +248,14 @@ def test_decay_alone_has_no_minimum_but_with_epsilon_it_has() -> None:
 
 
 def test_prototypes_scaled_alone_end_at_constant_guesses() -> None:
-    w = minima.normal((3, 2), 0)
+    w = normal(3, 2)
     for name in NORMS:
         assert minima.alone_violation(UNEVEN, w, 3.0, name) < 1e-5
     assert minima.alone_violation(UNEVEN, w, 3.0, "cosine") > 1
 
 
 def test_the_pulls_are_the_gradient() -> None:
-    (x, y), w = UNEVEN, minima.normal((3, 2), 0).requires_grad_()
+    (x, y), w = UNEVEN, normal(3, 2).requires_grad_()
     (slope,) = torch.autograd.grad(minima.loss(x, w, y, 3.0), w)
     pull = minima.pulls(x, w.detach(), y, 3.0)
     by_pulls = 3.0 * (pull.sum(1, keepdim=True) * w.detach() - pull @ x)
@@ -293,16 +290,6 @@ def test_outside_is_the_distance_from_the_hull() -> None:
     assert found == pytest.approx([2.0, math.sqrt(2), -0.1], abs=1e-5)
 
 
-@pytest.fixture
-def style() -> Iterator[None]:
-    """The book's style, without a screen; everything closed and undone afterwards."""
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
-
-
 @pytest.mark.usefixtures("style")
 def test_the_figures_show_what_they_are_given() -> None:
     side = torch.linspace(-1, 1, 20, dtype=torch.float64)
@@ -320,7 +307,7 @@ def test_the_figures_show_what_they_are_given() -> None:
     axes = draw.scaled_alone(far, curves, [2.0]).axes[0]
     (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
     assert dot.get_xdata() == pytest.approx([far[2].item()])
-    (x, y), w = UNEVEN, minima.normal((3, 2), 0)
+    (x, y), w = UNEVEN, normal(3, 2)
     (panel,) = draw.hulls(x, y, {"here": w}).axes
     crosses = [line.get_xydata()[0].tolist() for line in panel.lines if line.get_marker() == "X"]
     torch.testing.assert_close(torch.tensor(crosses, dtype=w.dtype), w)

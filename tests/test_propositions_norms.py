@@ -11,9 +11,9 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.experiments import norm_heads
+from harmonic_lib.experiments import released_heads
 from harmonic_lib.experiments.distance_sweep import SEEDS, build, config, digits
-from harmonic_lib.propositions import chebyshev, manhattan, minkowski
+from harmonic_lib.propositions import chebyshev, laws, manhattan, minkowski
 
 NORMS = {
     "manhattan": hl.distance("manhattan"),
@@ -25,7 +25,7 @@ SMOOTH = hl.distance("chebyshev", smooth=10.0)
 LAWS = ("d(x, x) = 0", "symmetry", "triangle", "homogeneity", "translation")
 
 
-def power(p: float) -> manhattan.Pairwise:
+def power(p: float) -> laws.Pairwise:
     return hl.distance("minkowski", p=p)
 
 
@@ -34,7 +34,7 @@ def power(p: float) -> manhattan.Pairwise:
 
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_keep_every_law(name: str) -> None:
-    found = manhattan.axioms(NORMS[name])
+    found = laws.axioms(NORMS[name])
     assert tuple(found) == LAWS
     assert max(found.values()) < 1e-12
 
@@ -45,13 +45,13 @@ def skewed(x: Tensor, w: Tensor) -> Tensor:
 
 
 def test_each_law_is_seen_to_fail() -> None:
-    found = manhattan.axioms(skewed)
+    found = laws.axioms(skewed)
     assert min(found.values()) > 0.01
-    assert manhattan.axioms(lambda x, w: torch.cdist(x, w) ** 2)["triangle"] == pytest.approx(1)
+    assert laws.axioms(lambda x, w: torch.cdist(x, w) ** 2)["triangle"] == pytest.approx(1)
 
 
 def test_below_one_only_the_triangle_fails() -> None:
-    found = manhattan.axioms(power(0.5))
+    found = laws.axioms(power(0.5))
     assert found.pop("triangle") > 0.5
     assert max(found.values()) < 1e-12
 
@@ -67,17 +67,15 @@ def test_below_one_only_the_triangle_fails() -> None:
         (SMOOTH, chebyshev.soft_slope(10.0)),
     ],
 )
-def test_slopes_by_hand_are_those_of_autograd(
-    distance: hl.Distance, slope: manhattan.Slope
-) -> None:
-    assert manhattan.slope_violation(distance, slope) < 1e-10
+def test_slopes_by_hand_are_those_of_autograd(distance: hl.Distance, slope: laws.Slope) -> None:
+    assert laws.slope_violation(distance, slope) < 1e-10
 
 
 @pytest.mark.parametrize(
     "slope", [manhattan.sign_slope, chebyshev.worst_slope, chebyshev.soft_slope(3.0)]
 )
-def test_slopes_of_another_distance_are_seen(slope: manhattan.Slope) -> None:
-    assert manhattan.slope_violation(SMOOTH, slope) > 0.1
+def test_slopes_of_another_distance_are_seen(slope: laws.Slope) -> None:
+    assert laws.slope_violation(SMOOTH, slope) > 0.1
 
 
 # --- Manhattan --------------------------------------------------------------------------------
@@ -217,10 +215,10 @@ def test_the_power_form_gives_nan_weights_and_the_log_form_none() -> None:
         logits = hl.harmonic_logits(power(1.5)(x, w), 28.0)
         return torch.nn.functional.cross_entropy(logits, y)
 
-    broken = norm_heads.take_steps(power_form, w, x, y, steps=2)
+    broken = released_heads.take_steps(power_form, w, x, y, steps=2)
     assert broken.failed == 1
     assert broken.weight.isnan().all()
-    sound = norm_heads.take_steps(log_form, w, x, y, steps=2)
+    sound = released_heads.take_steps(log_form, w, x, y, steps=2)
     assert sound.failed is None
     assert sound.weight.isfinite().all()
     assert not torch.equal(sound.weight, w)
@@ -286,7 +284,7 @@ def test_heads_start_and_train_as_in_the_sweep() -> None:
     def logits(x: Tensor, w: Tensor) -> Tensor:
         return hl.harmonic_logits(NORMS["euclidean"](x, w), 8.0)
 
-    trained = norm_heads.train(logits, "smoke")
+    trained = released_heads.train(logits, "smoke")
     assert len(trained.heads) == len(SEEDS["smoke"])
     assert trained.accuracy.mean > 0.5
     assert 0 < trained.loss < math.log(10)
@@ -295,23 +293,30 @@ def test_heads_start_and_train_as_in_the_sweep() -> None:
     assert 0 < float(moved) < 0.1  # nine steps of 0.005
 
 
+@pytest.mark.parametrize("seeds", [1, 0, -1, 3])
+def test_a_number_of_seeds_that_gives_no_interval_or_is_not_there(seeds: int) -> None:
+    message = f"seeds must be from 2, as an interval needs two, to 2, .* 'smoke', got {seeds}"
+    with pytest.raises(ValueError, match=message):
+        released_heads.train(torch.cdist, "smoke", seeds=seeds)
+
+
 def test_the_reversed_head_predicts_the_farthest() -> None:
     x, w = torch.zeros(1, 2), torch.tensor([[0.1, 0.0], [1.0, 0.0], [3.0, 0.0]])
 
     def reversed_head(x: Tensor, w: Tensor) -> Tensor:
         return released.logits(released.similarity("manhattan", x, w), "negative")
 
-    assert norm_heads.Head(w, reversed_head)(x).argmax().item() == 2
+    assert released_heads.Head(w, reversed_head)(x).argmax().item() == 2
 
 
 def test_several_kinds_are_trained_from_one_start() -> None:
     kinds = {"a": lambda x, w: -torch.cdist(x, w), "b": lambda x, w: 0 * torch.cdist(x, w)}
-    trained = norm_heads.train_all(kinds, "smoke", "noise")
+    trained = released_heads.train_all(kinds, "smoke", "noise")
     assert list(trained) == ["a", "b"]
     assert trained["b"].loss == pytest.approx(math.log(10), rel=1e-5)
 
 
 def test_nearest_changes_counts() -> None:
     d = NORMS["euclidean"]
-    assert norm_heads.nearest_changes(d, lambda x, w: d(x, w) ** 2) == 0
-    assert norm_heads.nearest_changes(d, lambda x, w: -d(x, w)) == 1
+    assert released_heads.nearest_changes(d, lambda x, w: d(x, w) ** 2) == 0
+    assert released_heads.nearest_changes(d, lambda x, w: -d(x, w)) == 1

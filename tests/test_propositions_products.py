@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -14,12 +11,13 @@ from scipy.spatial import distance as scipy_distance
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import figures
 from harmonic_lib.experiments import distance_sweep as sweep
+from harmonic_lib.experiments import learnt_metric
 from harmonic_lib.figures import metric as draw
 from harmonic_lib.propositions import cosine as cos
 from harmonic_lib.propositions import euclidean as euc
 from harmonic_lib.propositions import mahalanobis as mah
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 EUCLID, COSINE = hl.distance("euclidean"), hl.distance("cosine")
 
@@ -32,13 +30,13 @@ def square(x: Tensor, w: Tensor) -> Tensor:
 
 
 def test_euclid_obeys_every_law() -> None:
-    assert max(euc.laws(EUCLID, euc.normal(20, 5, 0)).values()) < 1e-12
+    assert max(euc.laws(EUCLID, normal(20, 5)).values()) < 1e-12
 
 
 def test_others_break_the_laws_that_they_should() -> None:
-    points = euc.normal(20, 5, 0)
+    points = normal(20, 5)
 
-    def broken(d: euc.Pairwise) -> set[str]:
+    def broken(d: Pairwise) -> set[str]:
         return {name for name, worst in euc.laws(d, points).items() if worst > 1e-3}
 
     assert broken(square) == {"triangle", "degree 1"}
@@ -75,7 +73,7 @@ def test_the_floor_of_two_points_by_hand() -> None:
 
 
 def test_the_released_exponent_is_on_the_square() -> None:
-    x, w = euc.normal(40, 8, 0), euc.normal(6, 8, 1)
+    x, w = normal(40, 8), normal(6, 8, seed=1)
     theirs = euc.released_harmax(x, w, n=4, eps=0)
     assert (theirs - hl.harmax(EUCLID(x, w), 8)).abs().max() < 1e-10
     assert (theirs - hl.harmax(EUCLID(x, w), 4)).abs().max() > 0.1
@@ -152,8 +150,8 @@ def test_the_simple_head_gains_one_bit_at_most(frequencies: Tensor) -> None:
 
 
 def test_the_bound_of_one_bit_holds_for_every_input_of_random_heads() -> None:
-    w = torch.nn.functional.normalize(euc.normal(9, 3, 0) + 0.5, dim=-1)
-    x = torch.nn.functional.normalize(euc.normal(50_000, 3, 1), dim=-1)
+    w = torch.nn.functional.normalize(normal(9, 3) + 0.5, dim=-1)
+    x = torch.nn.functional.normalize(normal(50_000, 3, seed=1), dim=-1)
     s = w.mean(0)
     q = (1 - w @ s) / (1 - s.square().sum()) / 9
     assert float(q.sum()) == pytest.approx(1)
@@ -184,7 +182,7 @@ def test_the_unstable_layer_sees_lengths_where_they_are_small() -> None:
 
 def test_the_formula_is_that_of_scipy() -> None:
     p = mah.some_precision()
-    x, w = euc.normal(3, 5, 0), euc.normal(2, 5, 1)
+    x, w = normal(3, 5), normal(2, 5, seed=1)
     ours = mah.by(p)(x, w)
     for i in range(3):
         for k in range(2):
@@ -230,7 +228,7 @@ def test_where_the_released_layers_start() -> None:
 
 
 def test_the_released_matrix_goes_negative_in_training_and_ours_does_not() -> None:
-    theirs, ours = (mah.descend(which, 8, epochs=3) for which in ("released", "ours"))
+    theirs, ours = (learnt_metric.descend(which, 8, epochs=3) for which in ("released", "ours"))
     assert theirs[0].least == pytest.approx(1.021, abs=1e-3)
     assert theirs[-1].least < -0.1
     assert min(epoch.least for epoch in ours) > 0
@@ -244,7 +242,7 @@ def test_negative_forms_are_counted() -> None:
 
 
 def test_a_linear_layer_before_euclid_trains() -> None:
-    train, test = mah.linear_then_euclid(16, (0, 1), epochs=2)
+    train, test = learnt_metric.linear_then_euclid(16, (0, 1), epochs=2)
     assert 0.7 < test.mean < 1
     assert train.mean > 0.7
 
@@ -255,33 +253,23 @@ def test_separation_by_hand() -> None:
     groups = [along[data.y == k] for k in range(10)]
     within = sum(float((g - g.mean()).square().sum()) for g in groups)
     between = sum(len(g) * float((g.mean() - along.mean()).square()) for g in groups)
-    found = mah.separation(torch.eye(64)[20:21])
+    found = learnt_metric.separation(torch.eye(64)[20:21])
     assert float(found) == pytest.approx(between / within, rel=1e-4)
 
 
 def test_weights_that_follow_the_separation_are_seen() -> None:
-    logs = mah.separation(torch.eye(64)).log()
-    assert mah.follows(2 * logs + 1) == pytest.approx(1)
-    assert mah.follows(-logs) == pytest.approx(-1)
-    assert abs(mah.follows(torch.linspace(0, 1, 64))) < 0.5
+    logs = learnt_metric.separation(torch.eye(64)).log()
+    assert learnt_metric.follows(2 * logs + 1) == pytest.approx(1)
+    assert learnt_metric.follows(-logs) == pytest.approx(-1)
+    assert abs(learnt_metric.follows(torch.linspace(0, 1, 64))) < 0.5
 
 
 # --- figures ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def style() -> Iterator[None]:
-    """The book's style, without a screen; everything closed and undone afterwards."""
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
-
-
 @pytest.mark.usefixtures("style")
 def test_training_is_drawn() -> None:
-    run = [mah.Epoch(1.0, 0.0, 0.5), mah.Epoch(-2.0, 0.25, 0.75)]
+    run = [learnt_metric.Epoch(1.0, 0.0, 0.5), learnt_metric.Epoch(-2.0, 0.25, 0.75)]
     least, negative, accuracy = draw.training({"a": run}).axes
     assert list(np.asarray(least.lines[0].get_ydata())) == [1, -2]
     assert list(np.asarray(negative.lines[0].get_ydata())) == [0, 25]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.data import load
-from harmonic_lib.propositions import bray_curtis, canberra, hamming, manhattan
+from harmonic_lib.propositions import bray_curtis, canberra, hamming, laws
 
 SOFT, HARD = hl.distance("hamming"), hl.distance("hamming", form="hard")
 CANBERRA = hl.distance("canberra")
@@ -46,9 +46,9 @@ def test_only_logistic_noise_makes_soft_bits_of_hard_ones() -> None:
 
 
 def test_slopes_of_bits() -> None:
-    assert manhattan.slope_violation(SOFT, hamming.soft_slope) < ROUNDING
-    assert manhattan.slope_violation(HARD, hamming.hard_slope) < ROUNDING
-    assert manhattan.slope_violation(HARD, hamming.soft_slope) > 0.01
+    assert laws.slope_violation(SOFT, hamming.soft_slope) < ROUNDING
+    assert laws.slope_violation(HARD, hamming.hard_slope) < ROUNDING
+    assert laws.slope_violation(HARD, hamming.soft_slope) > 0.01
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -123,8 +123,8 @@ def test_weighted_is_bray_curtis_for_the_power_one_alone() -> None:
 
 
 def test_the_slope_of_canberra_and_what_it_freezes() -> None:
-    assert manhattan.slope_violation(CANBERRA, canberra.slope) < 1e-9
-    assert manhattan.slope_violation(WEIGHTED, canberra.slope) > 1
+    assert laws.slope_violation(CANBERRA, canberra.slope) < 1e-9
+    assert laws.slope_violation(WEIGHTED, canberra.slope) > 1
     assert canberra.frozen_violation("canberra") < 1e-6
     assert canberra.frozen_violation("manhattan") > 0.1
 
@@ -205,7 +205,7 @@ def test_slopes_of_quotients() -> None:
     slopes = {"abs": bray_curtis.abs_slope, "standard": bray_curtis.standard_slope}
     for name, slope in slopes.items():
         for other in slopes:
-            found = manhattan.slope_violation(FORMS[other], slope)
+            found = laws.slope_violation(FORMS[other], slope)
             assert found < 1e-9 if other == name else found > 0.1
 
 
@@ -213,7 +213,7 @@ def test_the_released_denominator_is_the_smaller_and_has_a_favourite() -> None:
     theirs = bray_curtis.released_distance("standard")
     assert bray_curtis.order_violation(FORMS["standard"], theirs) < 0
     assert bray_curtis.order_violation(theirs, FORMS["standard"]) > 1
-    x = hamming.normal(300, 64)
+    x = laws.normal(300, 64)
     x -= x.mean(-1, keepdim=True)
     w = canberra.first_prototypes(10, 64).double()
     assert bray_curtis.favourite_share(theirs, x, w) > 0.95
@@ -223,7 +223,7 @@ def test_the_released_denominator_is_the_smaller_and_has_a_favourite() -> None:
 
 
 def test_the_denominators_agree_for_counts() -> None:
-    x, w = hamming.normal(20, 5).abs(), hamming.normal(4, 5, seed=1).abs()
+    x, w = laws.normal(20, 5).abs(), laws.normal(4, 5, seed=1).abs()
     expected = torch.from_numpy(scipy_distance.cdist(x.numpy(), w.numpy(), "braycurtis"))
     no_eps: Tensor = hl.released.bray_curtis(x, w, (x[:, None] + w).sum(-1).abs(), 0.0)
     assert torch.allclose(no_eps, expected)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import Tensor
@@ -304,15 +301,6 @@ def test_released_changes_vanish_with_eps() -> None:
 
 
 # --- figures ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def style() -> Iterator[None]:
-    mpl.use("Agg")
-    with mpl.rc_context():
-        figures.style()
-        yield
-        plt.close("all")
 
 
 @pytest.mark.usefixtures("style")

@@ -1,7 +1,8 @@
 """Sphinx extension: small repairs of the written pages.
 
 ``REPAIRS`` mends HTML of other packages that screen readers (and axe) stumble over; delete
-a line when the package named beside it has fixed its own output.
+a line when the package named beside it has fixed its own output. The last line is for our own
+formulas: what follows one is not known where it is written.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ REPAIRS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # docutils 0.21: a list may not hold doc-biblioentry as its children.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
+    # A line may break after a formula, whatever follows; Chromium honours no word joiner there.
+    (
+        re.compile(r"(<math>(?:(?!</math>).)*</math>)</span>([.,;:?!)”’]+)", re.DOTALL),
+        r'<span class="nowrap">\1\2</span></span>',
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import torch
@@ -12,9 +13,46 @@ from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
 from harmonic_lib.checks import check_name
-from harmonic_lib.experiments.health import Matrix
-from harmonic_lib.experiments.health_stories import Approach, FloorCurve
 from harmonic_lib.figures.style import COLOURS, INK, WIDTH
+
+
+class Matrix(Protocol):
+    """The verdicts of one implementation, by row and column."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rows(self) -> Sequence[str]: ...
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def verdicts(self) -> Mapping[tuple[str, str], str]: ...
+    def cells(self, verdict: str) -> Sequence[tuple[str, str]]: ...
+
+
+class FloorCurve(Protocol):
+    """Two gradients in the own prototype by the ratio of squared distances; where one ends."""
+
+    @property
+    def ratios(self) -> Tensor: ...
+    @property
+    def released(self) -> Tensor: ...
+    @property
+    def ours(self) -> Tensor: ...
+    @property
+    def end(self) -> float: ...
+
+
+class Approach(Protocol):
+    """The gradient in the own prototype by its gap from x: a tensor a computation."""
+
+    @property
+    def form(self) -> str: ...
+    @property
+    def gaps(self) -> Tensor: ...
+    @property
+    def pulls(self) -> Mapping[str, Tensor]: ...
+
 
 MARKS: dict[str, tuple[str, object, str]] = {
     "ok": ("·", "none", "right"),

@@ -14,15 +14,9 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.measure.sharpness import matched_exponent
+from harmonic_lib.propositions.laws import normal
 
-Pairwise = Callable[[Tensor, Tensor], Tensor]
 POWERS = (1.0, 1.5, 2.0, 3.0, 8.0, math.inf)
-
-
-def normal(rows: int, dim: int, seed: int) -> Tensor:
-    """Normal vectors in float64, (rows, dim)."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, dim, dtype=torch.float64, generator=generator)
 
 
 def bits(rows: int, dim: int, seed: int) -> Tensor:
@@ -55,7 +49,7 @@ def norm_violation(
     Of pairs of normal vectors, and of the two pairs that reach the ends: one coordinate that
     differs, and all of them by as much.
     """
-    x, w = normal(20, dim, seed), normal(20, dim, seed + 1)
+    x, w = normal(20, dim, seed=seed), normal(20, dim, seed=seed + 1)
     origin = torch.zeros(1, dim, dtype=torch.float64)
     ends = torch.stack([torch.eye(dim, dtype=torch.float64)[0], torch.ones(dim).double()])
     worst = 0.0
@@ -90,7 +84,7 @@ def matched_violation(dist: Tensor, change: Callable[[Tensor], Tensor], sharpnes
 
 def cosine_violation(exponent: float, seed: int, ratio: float = 2.0) -> float:
     """How far a cosine head with n is from a Euclidean one with ``ratio`` n on unit vectors."""
-    x, w = 3 * normal(30, 7, seed), 0.2 * normal(6, 7, seed + 1)
+    x, w = 3 * normal(30, 7, seed=seed), 0.2 * normal(6, 7, seed=seed + 1)
     cosine = hl.harmax(hl.distance("cosine")(x, w), exponent)
     unit = torch.nn.functional.normalize
     euclid = hl.harmax(hl.distance("euclidean")(unit(x), unit(w)), ratio * exponent)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.propositions.hamming import normal
-from harmonic_lib.propositions.manhattan import Pairwise
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 FORMS = ("standard", "abs", "normalized")
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.measure.sharpness import spread_of_logs
-from harmonic_lib.propositions.hamming import normal
-from harmonic_lib.propositions.manhattan import Pairwise, of_pairs
+from harmonic_lib.propositions.laws import Pairwise, normal, of_pairs
 
 
 def standard() -> Pairwise:

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from harmonic_lib.propositions.manhattan import Pairwise, Slope, of_pairs
+from harmonic_lib.propositions.laws import Pairwise, Slope, of_pairs
 
 
 def worst_slope(x: Tensor, w: Tensor) -> Tensor:

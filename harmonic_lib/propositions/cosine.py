@@ -15,7 +15,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.propositions.euclidean import Pairwise, normal
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 Probability = Callable[[Tensor], Tensor]
 """From cosines, (N, K), to probabilities."""
@@ -28,14 +28,14 @@ def half_square(x: Tensor, w: Tensor) -> Tensor:
 
 def exponent_violation(d: Pairwise, factor: float = 2.0, n: float = 8.0) -> float:
     """How far HarMax of d with n is from that of Euclid, on unit vectors, with ``factor`` n."""
-    x, w = normal(50, 6, 0), normal(9, 6, 1)
+    x, w = normal(50, 6), normal(9, 6, seed=1)
     unit = hl.distance("euclidean")(F.normalize(x, dim=-1), F.normalize(w, dim=-1))
     return float((hl.harmax(d(x, w), n) - hl.harmax(unit, factor * n)).abs().max())
 
 
 def separate_violation(d: Pairwise) -> float:
     """How much distances change when each vector is made longer by a factor of its own."""
-    x, w = normal(50, 6, 0), normal(9, 6, 1)
+    x, w = normal(50, 6), normal(9, 6, seed=1)
     by_x = torch.linspace(0.01, 100, 50, dtype=x.dtype).unsqueeze(1)
     by_w = torch.linspace(30, 0.2, 9, dtype=x.dtype).unsqueeze(1)
     return float((d(x * by_x, w * by_w) - d(x, w)).abs().max())
@@ -49,15 +49,15 @@ def at_degrees(*angles: float) -> Tensor:
 
 def radial_violation(d: Pairwise) -> float:
     """The largest cosine between a prototype and the gradient of its distances."""
-    x, w = normal(20, 6, 0), normal(7, 6, 1).requires_grad_()
+    x, w = normal(20, 6), normal(7, 6, seed=1).requires_grad_()
     (slope,) = torch.autograd.grad(d(x, w).square().sum(), w)
     return float(F.cosine_similarity(slope, w.detach()).abs().max())
 
 
 def slope_violation(d: Pairwise) -> float:
     """How far the length of the gradient in w is from sin(angle) / |w|."""
-    w = normal(7, 6, 1).requires_grad_()
-    x = normal(1, 6, 0).expand(7, -1)
+    w = normal(7, 6, seed=1).requires_grad_()
+    x = normal(1, 6).expand(7, -1)
     dist = torch.stack([d(x[k : k + 1], w[k : k + 1]).squeeze() for k in range(7)])
     (slope,) = torch.autograd.grad(dist.sum(), w)
     sine = (1 - F.cosine_similarity(x, w.detach()).square()).sqrt()
@@ -68,10 +68,10 @@ def lengths_in_training(
     distance: str = "cosine", steps: int = 60, lr: float = 0.5, weight_decay: float = 0.0
 ) -> Tensor:
     """The lengths of the prototypes after each step of SGD on random points: (steps + 1, K)."""
-    x, y = normal(60, 6, 0), torch.arange(60) % 5
+    x, y = normal(60, 6), torch.arange(60) % 5
     head = hl.HarmonicHead(6, 5, distance, exponent=4).double()
     with torch.no_grad():
-        head.weight.copy_(normal(5, 6, 2))
+        head.weight.copy_(normal(5, 6, seed=2))
     optimiser = torch.optim.SGD(head.parameters(), lr=lr, weight_decay=weight_decay)
     lengths = [head.weight.detach().norm(dim=-1)]
     for _ in range(steps):
@@ -123,8 +123,8 @@ def least_loss(head: Probability, frequencies: Tensor, steps: int = 300, seed: i
     No network can do better than an input for each class, placed at will; dimension K.
     """
     classes = len(frequencies)
-    x = normal(classes, classes, seed).requires_grad_()
-    w = normal(classes, classes, seed + 1).requires_grad_()
+    x = normal(classes, classes, seed=seed).requires_grad_()
+    w = normal(classes, classes, seed=seed + 1).requires_grad_()
     optimiser = torch.optim.Adam([x, w], lr=0.05)
     best = math.inf
     for _ in range(steps):
@@ -161,8 +161,8 @@ def one_bit_violation(head: Probability, frequencies: Tensor) -> float:
 
 def small_angles(angles: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
     """1 - cos of pairs of vectors of 64 numbers at these angles: exact, released, and ours."""
-    u = F.normalize(normal(1, 64, 0), dim=-1)
-    v = normal(1, 64, 1)
+    u = F.normalize(normal(1, 64), dim=-1)
+    v = normal(1, 64, seed=1)
     v = F.normalize(v - (v * u).sum() * u, dim=-1)
     w = angles.cos().unsqueeze(1) * u + angles.sin().unsqueeze(1) * v
     x, w = (3 * u).to(dtype), (2 * w).to(dtype)
@@ -179,7 +179,7 @@ def nearest_changes(length: float, classes: int = 10, dim: int = 64, seed: int =
     Inputs and prototypes are normal, times ``length``, the prototypes also with lengths from
     a tenth to ten times that.
     """
-    x, w = normal(2000, dim, seed), normal(classes, dim, seed + 1)
+    x, w = normal(2000, dim, seed=seed), normal(classes, dim, seed=seed + 1)
     w = w * torch.logspace(-1, 1, classes, dtype=w.dtype).unsqueeze(1)
     ours = hl.distance("cosine")(x, w).argmin(-1)
     s = released.similarity("cosine_unstable", length * x, length * w)

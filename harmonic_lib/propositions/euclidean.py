@@ -13,14 +13,7 @@ import torch
 from torch import Tensor
 
 from harmonic_lib import released
-
-Pairwise = Callable[[Tensor, Tensor], Tensor]
-
-
-def normal(rows: int, dim: int, seed: int) -> Tensor:
-    """Normal vectors in float64, (rows, dim)."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, dim, dtype=torch.float64, generator=generator)
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 
 def triangle_violation(d: Pairwise, points: Tensor) -> float:
@@ -81,7 +74,7 @@ def gradients(d: Pairwise, x: Tensor, w: Tensor) -> Tensor:
 
 def gradient_violation(d: Pairwise, by_hand: Callable[[Tensor, Tensor], Tensor]) -> float:
     """The largest difference between gradients by hand and by autograd, x = w included."""
-    x, w = normal(20, 5, 0), normal(6, 5, 1)
+    x, w = normal(20, 5), normal(6, 5, seed=1)
     x[0] = w[0]
     return float((by_hand(x, w) - gradients(d, x, w)).abs().max())
 
@@ -135,7 +128,7 @@ def expanded(x: Tensor, w: Tensor) -> Tensor:
 
 def near_pairs(square: float, norm: float, dim: int, rows: int, seed: int) -> tuple[Tensor, Tensor]:
     """Vectors of squared length ``norm``, and others at squared distance ``square`` from them."""
-    x, step = normal(rows, dim, seed), normal(rows, dim, seed + 1)
+    x, step = normal(rows, dim, seed=seed), normal(rows, dim, seed=seed + 1)
     x = torch.nn.functional.normalize(x, dim=-1) * norm**0.5
     return x, x + torch.nn.functional.normalize(step, dim=-1) * square**0.5
 
@@ -146,7 +139,7 @@ def signs(rows: int, dim: int, norm: float, seed: int) -> tuple[float, float]:
     Returns: the share of inputs with a negative similarity in the released layer (eps 1e-4),
         and the share whose most similar prototype is not the one they lie on.
     """
-    w = (torch.nn.functional.normalize(normal(rows, dim, seed), dim=-1) * norm**0.5).float()
+    w = (torch.nn.functional.normalize(normal(rows, dim, seed=seed), dim=-1) * norm**0.5).float()
     s = released.similarity("euclidean", w, w)
     wrong = s.argmax(-1) != torch.arange(rows)
     return float((s < 0).any(-1).float().mean()), float(wrong.float().mean())

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.propositions.manhattan import Pairwise
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 Option = Callable[[float, float], Pairwise]
 """A distance for a threshold and a temperature."""
@@ -23,12 +23,6 @@ Option = Callable[[float, float], Pairwise]
 def soft(threshold: float, temperature: float) -> Pairwise:
     """The soft form."""
     return hl.distance("hamming", threshold=threshold, temperature=temperature)
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Standard normal numbers in float64."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 # --- the law it obeys -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the chapter on the Mahalanobis distance proves, checked on numbers, and its trainings.
+"""What the chapter on the Mahalanobis distance proves, checked on numbers.
 
 Each check returns the worst violation that it found, 0 (or below) up to rounding where the
 proposition holds.
@@ -6,20 +6,15 @@ proposition holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.distances.mahalanobis import Mahalanobis
-from harmonic_lib.experiments import distance_sweep as sweep
-from harmonic_lib.measure import Interval, class_means, confidence_interval
-from harmonic_lib.propositions.euclidean import Pairwise, normal
-from harmonic_lib.training import accuracy, fit
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 
 def forms(x: Tensor, w: Tensor, precision: Tensor) -> Tensor:
@@ -36,7 +31,7 @@ def by(precision: Tensor) -> Pairwise:
 
 def some_precision(dim: int = 5, seed: int = 3) -> Tensor:
     """A symmetric matrix with eigenvalues 0.2, ..., 4 in random directions, float64."""
-    turn, _ = torch.linalg.qr(normal(dim, dim, seed))
+    turn, _ = torch.linalg.qr(normal(dim, dim, seed=seed))
     values = torch.linspace(0.2, 4, dim, dtype=turn.dtype)
     symmetric: Tensor = (turn * values) @ turn.T
     return symmetric
@@ -50,7 +45,7 @@ def factor(precision: Tensor) -> Tensor:
 
 def map_violation(precision: Tensor, root: Callable[[Tensor], Tensor] = factor) -> float:
     """How far d is from Euclid's distance after both vectors went through F'."""
-    x, w = normal(30, 5, 0), normal(7, 5, 1)
+    x, w = normal(30, 5), normal(7, 5, seed=1)
     f = root(precision)
     euclid = torch.cdist(x @ f, w @ f)
     return float((by(precision)(x, w) - euclid).abs().max())
@@ -58,14 +53,14 @@ def map_violation(precision: Tensor, root: Callable[[Tensor], Tensor] = factor) 
 
 def size_violation(probabilities: Callable[[Tensor], Tensor], precision: Tensor) -> float:
     """How much probabilities change when P is multiplied by 9."""
-    x, w = normal(30, 5, 0), normal(7, 5, 1)
+    x, w = normal(30, 5), normal(7, 5, seed=1)
     first, then = (probabilities(by(a * precision)(x, w)) for a in (1, 9))
     return float((first - then).abs().max())
 
 
 def trace_violation(exponent: float, link: str = "harmonic") -> float:
     """The slope of the loss along P itself, sum P dL/dP, which is 0 where its size is not seen."""
-    x, w = normal(30, 5, 0), normal(7, 5, 1)
+    x, w = normal(30, 5), normal(7, 5, seed=1)
     p = some_precision().requires_grad_()
     d = by(p)(x, w)
     z = hl.harmonic_logits(d, exponent) if link == "harmonic" else -exponent * d
@@ -76,7 +71,7 @@ def trace_violation(exponent: float, link: str = "harmonic") -> float:
 
 def linear_disagreement(precision: Tensor, biased: bool = True) -> float:
     """The share of inputs that the head and its linear layer put in different classes."""
-    x, w = normal(5000, 5, 0), normal(7, 5, 1)
+    x, w = normal(5000, 5), normal(7, 5, seed=1)
     scores = x @ (w @ precision).T
     if biased:
         scores = scores - (w @ precision * w).sum(-1) / 2
@@ -92,7 +87,7 @@ def gradient_violation(
     precision: Tensor, formula: Callable[[Tensor, Tensor, Tensor], Tensor] = by_hand
 ) -> float:
     """How far the library's gradients are from the formula."""
-    x, w = normal(30, 5, 0), normal(7, 5, 1)
+    x, w = normal(30, 5), normal(7, 5, seed=1)
     d = hl.distance("mahalanobis", dim=5, precision=precision).double()
     every = x.unsqueeze(1).expand(-1, 7, -1).clone().requires_grad_()
     own = torch.stack([d(every[:, k], w[k : k + 1]).sum() for k in range(7)])
@@ -102,7 +97,7 @@ def gradient_violation(
 
 def length_violation(precision: Tensor, narrower: float = 1.0) -> float:
     """How far gradients are outside the roots of the least and the largest eigenvalue."""
-    x, w = normal(300, 5, 0), normal(7, 5, 1)
+    x, w = normal(300, 5), normal(7, 5, seed=1)
     lengths = by_hand(x, w, precision).norm(dim=-1)
     low, high = torch.linalg.eigvalsh(precision)[[0, -1]].sqrt()
     low, high = low * narrower, high / narrower
@@ -132,112 +127,3 @@ def effective(parameter: Tensor, eps: float = 1e-4) -> Tensor:
     """The P that the released layer ``standard`` makes of its parameter."""
     eye = torch.eye(len(parameter), dtype=parameter.dtype)
     return (parameter + parameter.T) / 2 + (1e-2 + 10 * eps) * eye
-
-
-class Epoch(NamedTuple):
-    """After an epoch: the least eigenvalue of P, the share of negative forms, the accuracy."""
-
-    least: float
-    negative: float
-    accuracy: float
-
-
-class ReleasedHead(nn.Module):
-    """The released layer ``standard`` with its logits, for prototypes that are given."""
-
-    def __init__(self, weight: Tensor, exponent: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight.clone())
-        self.parameter = nn.Parameter(1.01 * torch.eye(weight.shape[1]))
-        self.exponent = exponent
-
-    def forward(self, x: Tensor) -> Tensor:
-        s = released.similarity(
-            "mahalanobis_standard", x, self.weight, n=self.exponent, precision=self.parameter
-        )
-        return released.logits(s, "log")
-
-    def precision(self) -> Tensor:
-        return effective(self.parameter.detach())
-
-
-def descend(which: str, exponent: float, epochs: int, seed: int = 0) -> list[Epoch]:
-    """Train the "released" layer or "ours" on the digits, the same start and order for both."""
-    data = sweep.digits()
-    own = sweep.build(sweep.config("mahalanobis full", exponent, "quick"), data, seed)
-    released_head = ReleasedHead(own.weight.detach(), exponent)
-    head = released_head if which == "released" else own
-    order = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=5e-3, weight_decay=0.0)
-    seen = [look(head, data)]
-    for _ in range(epochs):
-        for rows in torch.randperm(len(data.y), generator=order).split(128):
-            optimiser.zero_grad()
-            F.cross_entropy(head(data.x[rows]), data.y[rows]).backward()
-            optimiser.step()
-        seen.append(look(head, data))
-    return seen
-
-
-@torch.no_grad()
-def look(head: ReleasedHead | hl.HarmonicHead, data: sweep.Digits) -> Epoch:
-    """What there is to see of a head in training, on the test images."""
-    if isinstance(head, ReleasedHead):
-        p = head.precision()
-    else:
-        assert isinstance(head.distance, Mahalanobis)
-        p = head.distance.precision
-    q = forms(data.x_test, head.weight, p)
-    least = float(torch.linalg.eigvalsh(p)[0])
-    return Epoch(least, float((q < 0).float().mean()), accuracy(head, data.x_test, data.y_test))
-
-
-def separation(directions: Tensor) -> Tensor:
-    """Variance between the digits' class means over variance within classes, by direction: (R,).
-
-    directions: (R, 64). One along which nothing varies within a class gives infinity, or NaN.
-    """
-    data = sweep.digits()
-    means = class_means(data.x, data.y, 10)
-    along = directions.to(data.x.dtype).T
-    within = ((data.x - means[data.y]) @ along).square().mean(0)
-    between = ((means[data.y] - data.x.mean(0)) @ along).square().mean(0)
-    return between / within
-
-
-def follows(weights: Tensor) -> float:
-    """The correlation of log weights of pixels, (64,), with the log of their separation.
-
-    Of the pixels whose variance within the classes is above 0.001.
-    """
-    data = sweep.digits()
-    inside = (data.x - class_means(data.x, data.y, 10)[data.y]).square().mean(0)
-    used = inside > 1e-3
-    logs = separation(torch.eye(data.x.shape[1]))[used].log()
-    return float(torch.corrcoef(torch.stack([weights.detach()[used], logs]))[0, 1])
-
-
-def linear_then_euclid(
-    exponent: float, seeds: Sequence[int], epochs: int
-) -> tuple[Interval, Interval]:
-    """Training and test accuracy of a square linear layer, at first the identity, and Euclid.
-
-    As many seeds as one computation, from training images, as in the sweep.
-    """
-    data = sweep.digits()
-    models = []
-    for seed in seeds:
-        linear = nn.Linear(64, 64, bias=False)
-        nn.init.eye_(linear.weight)
-        head = sweep.build(sweep.config("euclidean", exponent, "quick"), data, seed)
-        models.append(nn.Sequential(linear, head))
-    fit(models, seeds, data.x, data.y, epochs=epochs, batch_size=128, lr=5e-3, weight_decay=0.0)
-    train = [accuracy(model, data.x, data.y) for model in models]
-    test = [accuracy(model, data.x_test, data.y_test) for model in models]
-    return confidence_interval(train), confidence_interval(test)
-
-
-def trained_accuracy(heads: Sequence[nn.Module]) -> Interval:
-    """The accuracy of heads on the images they were trained on."""
-    data = sweep.digits()
-    return confidence_interval([accuracy(head, data.x, data.y) for head in heads])

@@ -12,56 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Pairwise = Callable[[Tensor, Tensor], Tensor]
-"""Distances as of a ``Distance``: (N, D), (K, D) -> (N, K)."""
-
-Slope = Callable[[Tensor, Tensor], Tensor]
-"""The gradient of d(x, w) in w by a formula, pair by pair: (N, D), (N, D) -> (N, D)."""
-
-
-# --- laws of a norm, for this chapter and its neighbours --------------------------------------
-
-
-def axioms(d: Pairwise, dim: int = 5, seed: int = 0) -> dict[str, float]:
-    """The worst violation of each law of a norm's distance, over triples of vectors.
-
-    The middle point of a triple is any, or half-way, or takes each coordinate from one of its
-    neighbours. All are relative to the distances.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, dtype=torch.float64, generator=generator)
-
-    a, c, shift = normal(40, dim), normal(40, dim), normal(dim)
-    corner = torch.where(normal(40, dim) > 0, a, c)
-    triangle = -math.inf
-    for b in (normal(40, dim), (a + c) / 2, corner):
-        direct, first, second = (of_pairs(d, u, v) for u, v in ((a, c), (a, b), (b, c)))
-        triangle = max(triangle, float((direct / (first + second) - 1).max()))
-    dist = d(a, c)
-    return {
-        "d(x, x) = 0": float(of_pairs(d, a, a).abs().max()),
-        "symmetry": float((d(c, a).mT / dist - 1).abs().max()),
-        "triangle": triangle,
-        "homogeneity": float((d(3 * a, 3 * c) / (3 * dist) - 1).abs().max()),
-        "translation": float((d(a + shift, c + shift) / dist - 1).abs().max()),
-    }
-
-
-def of_pairs(d: Pairwise, a: Tensor, b: Tensor) -> Tensor:
-    """The distance of each row of ``a`` from the same row of ``b``: (N,)."""
-    return torch.stack([d(u[None], v[None])[0, 0] for u, v in zip(a, b, strict=True)])
-
-
-def slope_violation(d: Pairwise, slope: Slope, dim: int = 6, seed: int = 0) -> float:
-    """How far a formula for the gradient of d(x, w) in w is from autograd's."""
-    generator = torch.Generator().manual_seed(seed)
-    x, w = torch.randn(2, 50, dim, dtype=torch.float64, generator=generator)
-    w.requires_grad_()
-    (found,) = torch.autograd.grad(of_pairs(d, x, w).sum(), w)
-    return float((found - slope(x, w.detach())).abs().max())
-
+from harmonic_lib.propositions.laws import Pairwise, of_pairs
 
 # --- the Manhattan distance -------------------------------------------------------------------
 

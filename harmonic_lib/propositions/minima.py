@@ -18,6 +18,7 @@ from torch import Tensor
 import harmonic_lib as hl
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.measure import class_means
+from harmonic_lib.propositions.laws import normal
 
 Data = tuple[Tensor, Tensor]
 """Inputs (N, D) and labels (N,)."""
@@ -100,13 +101,7 @@ def blobs(seed: int, spread: float, a_class: int | Sequence[int] = 10) -> Data:
     y = torch.arange(3).repeat_interleave(torch.tensor(counts))
     angles = torch.tensor([0.5, 7 / 6, 11 / 6], dtype=torch.float64) * math.pi
     corners = torch.stack([angles.cos(), angles.sin()], dim=1)
-    return corners[y] + spread * normal((len(y), 2), seed), y
-
-
-def normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Standard normal numbers in float64."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, dtype=torch.float64, generator=generator)
+    return corners[y] + spread * normal(len(y), 2, seed=seed), y
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,9 @@ def around_means(x: Tensor, y: Tensor, starts: int, seed: int) -> list[Tensor]:
     means = class_means(x, y, int(y.max()) + 1)
     size = float((x - x.mean(0)).norm(dim=1).mean())
     shape = tuple(means.shape)
-    return [means + 0.2 * size * (1 + s) * normal(shape, 1000 * seed + s) for s in range(starts)]
+    return [
+        means + 0.2 * size * (1 + s) * normal(*shape, seed=1000 * seed + s) for s in range(starts)
+    ]
 
 
 # ---- what bounds the loss below, and what it comes to far away ------------------------------
@@ -207,15 +204,15 @@ def infinity_violation(
     measure = as_distance(distance, x.shape[1])
     origin = torch.zeros_like(x[:1])
     for s in range(50):
-        way = normal(shape, 100 * seed + s)
+        way = normal(*shape, seed=100 * seed + s)
         way = way / measure(origin, way).detach().T  # of length 1, if it is a norm's distance
-        pace = normal((classes, 1), 7 + 100 * seed + s).exp()
+        pace = normal(classes, 1, seed=7 + 100 * seed + s).exp()
         found.append(limit - loss(x, far * pace * way, y, exponent, distance).item())
     best = loss(
         x, far * speeds(y, exponent)[:, None] * way[: int(y.max()) + 1], y, exponent, distance
     )
     found.append(abs(best.item() - limit))
-    near = normal(shape, seed)
+    near = normal(*shape, seed=seed)
     reach = float(measure(x, near).detach().max())
     for size in range(1, classes):
         for gone in combinations(range(classes), size):
@@ -275,8 +272,8 @@ def outside_violation(
     """
     x, y = data
     shape = (int(y.max()) + 1, x.shape[1])
-    way = F.normalize(normal((draws, *shape), 2 * seed), dim=-1)
-    size = (10 ** (2 * normal((draws, shape[0], 1), 2 * seed + 1))).clamp(0.1, 1e6)
+    way = F.normalize(normal(draws, *shape, seed=2 * seed), dim=-1)
+    size = (10 ** (2 * normal(draws, shape[0], 1, seed=2 * seed + 1))).clamp(0.1, 1e6)
     each = torch.arange(draws)
     size[each, each % shape[0]] = size[each, each % shape[0]].clamp_min(1.0)
     return best - float(loss(x, radius * size * way, y, exponent, distance).min())
@@ -312,7 +309,7 @@ def empty_class_violation(
     With it at t, the excess is positive, and at most the sum of (d_y / (t - length of x))^n.
     """
     x, y = data
-    way = F.normalize(normal((1, x.shape[1]), 0), dim=1)
+    way = F.normalize(normal(1, x.shape[1]), dim=1)
     without = log_probabilities(x, w, exponent, distance)
     own = as_distance(distance, x.shape[1])(x, w).gather(1, y[:, None])
     found = []
@@ -356,9 +353,7 @@ def landscape(copies: int, first: Tensor, second: Tensor, exponent: float = 2.0)
 
 def tug_violation(copies: int, points: int = 300) -> float:
     """At n = 2, the loss of :func:`tug_of_war` is everywhere above log 4: log 4 less its least."""
-    side = torch.cat(
-        [torch.linspace(-5, 5, points, dtype=torch.float64), normal((points,), 0) / 100]
-    )
+    side = torch.cat([torch.linspace(-5, 5, points, dtype=torch.float64), normal(points) / 100])
     return math.log(4) - float(landscape(copies, side, side + 1e-7).min())
 
 
@@ -386,7 +381,7 @@ def tie_limit(offset: float = OFFSET) -> float:
 def tie_violation(data: Data, seed: int, points: int = 3_000, searches: int = 2) -> float:
     """The limit at the tie less the lowest loss found: at random around it, and by search."""
     x, y = data
-    noise = normal((points, 3, 3), seed)
+    noise = normal(points, 3, 3, seed=seed)
     size = 10 ** -torch.linspace(0, 2.5, points, dtype=torch.float64).view(-1, 1, 1)
     lowest = float(loss(x, tie() + size * noise, y, 2.0).min())
     for start in tie() + 0.3 * noise[:searches]:
@@ -417,7 +412,7 @@ def runaway_violation(
 ) -> float:
     """A prototype at infinity is as far from every input as one at zero, where this is 0."""
     measure = as_distance(distance, x.shape[1])
-    out = far * normal((5, x.shape[1]), seed)
+    out = far * normal(5, x.shape[1], seed=seed)
     return float((measure(x, out) - measure(x, torch.zeros_like(out[:1]))).abs().max())
 
 
@@ -426,7 +421,7 @@ def separate_scale_violation(
 ) -> float:
     """By how much the loss changes when each prototype is multiplied by a factor of its own."""
     x, y = data
-    factors = normal((len(w), 1), 0).exp()
+    factors = normal(len(w), 1).exp()
     ours = loss(x, w, y, exponent, distance)
     return float((loss(x, factors * w, y, exponent, distance) - ours).abs())
 

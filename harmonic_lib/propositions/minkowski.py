@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harmonic_lib.harmax import harmax
-from harmonic_lib.propositions.manhattan import Pairwise, Slope, of_pairs
+from harmonic_lib.propositions.laws import Pairwise, Slope, of_pairs
 
 
 def power_slope(p: float) -> Slope:

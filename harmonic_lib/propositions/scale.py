@@ -18,9 +18,7 @@ from harmonic_lib import released
 from harmonic_lib.checks import check_name
 from harmonic_lib.distances import DISTANCES, Distance, DistanceSpec, distance
 from harmonic_lib.harmax import harmax, harmonic_logits
-
-Pairwise = Callable[[Tensor, Tensor], Tensor]
-"""Any function that gives distances as a ``Distance`` does: (N, D), (K, D) -> (N, K)."""
+from harmonic_lib.propositions.laws import Pairwise
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """A loss as a function of the inputs and the prototypes."""

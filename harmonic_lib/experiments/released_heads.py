@@ -44,12 +44,18 @@ class Trained:
 def train(logits: Logits, profile: str, start: str = "images", seeds: int | None = None) -> Trained:
     """Train from the same prototypes, in the same order, as the sweep over distances.
 
-    seeds: how many; None for all of the profile.
+    seeds: how many, two or more; None for all of the profile.
 
     Raises:
-        ValueError: an unknown profile or start.
+        ValueError: an unknown profile or start, or a number of seeds that the profile has not.
     """
     like = config("manhattan", 8.0, profile, start)
+    most = len(SEEDS[profile])
+    if seeds is not None and not 2 <= seeds <= most:
+        raise ValueError(
+            f"seeds must be from 2, as an interval needs two, to {most}, all of the profile "
+            f"{profile!r}, got {seeds!r}"
+        )
     data, chosen = digits(), SEEDS[profile][:seeds]
     heads = [Head(build(like, data, seed).weight.detach().clone(), logits) for seed in chosen]
     losses = fit(
