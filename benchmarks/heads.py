@@ -28,7 +28,7 @@ from head_tasks import SIZES, Group, Task, Work, build, few_rows, groups, missin
 from machine import machine_rows, seconds
 
 import harmonic_lib as hl
-from harmonic_lib.records import provenance
+from harmonic_lib.records import commit
 
 TABLE = Path(__file__).with_name("heads.csv")
 CASES = [*SIZES, "machine"]
@@ -44,7 +44,7 @@ Row = dict[str, object]
 def rows(case: str, rounds: int) -> Iterator[Row]:
     """All that is to be recorded of a case."""
     same = {"threads": torch.get_num_threads(), "torch": torch.__version__}
-    same["commit"] = provenance()["commit"]
+    same["commit"] = commit()
     if case == "machine":
         for row in machine_rows(rounds):
             yield {"dtype": "float32", "device": device("cpu")} | same | row

@@ -50,11 +50,33 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run an experiment and record its outcome")
     run.add_argument("experiment", help="its name, such as pixel_classifiers")
     run.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
+    run.add_argument(
+        "--seeds",
+        nargs="+",
+        type=seeds,
+        metavar="SEED",
+        help="such as 0 1 2 or 0-19 (default: the profile's)",
+    )
+    run.add_argument("--jobs", type=int, default=1, help="runs side by side (default: 1)")
+    run.add_argument("--backend", default="loky", help="loky, dask or ray (default: loky)")
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask or Ray cluster (default: one on this machine)",
+    )
+    run.add_argument(
+        "--energy", action="store_true", help="measure or estimate the electricity, too"
+    )
     run.add_argument("--root", type=Path, metavar="DIR", help="where the complete data sets are")
     run.add_argument(
         "--results", type=Path, metavar="DIR", help="where records go (at full: data/results)"
     )
     run.set_defaults(do=run_experiment)
+
+    report = commands.add_parser("report", help="the reported numbers beside ours, with verdicts")
+    report.add_argument("--experiment", metavar="NAME", help="only this one (default: all)")
+    report.add_argument("--format", default="text", help="text or markdown (default: text)")
+    report.set_defaults(do=print_report)
     return top
 
 
@@ -72,23 +94,49 @@ def make_book(options: argparse.Namespace) -> int:
     )
 
 
+def seeds(text: str) -> range:
+    """The seeds that "3" or "0-19" means.
+
+    >>> list(seeds("3")), list(seeds("0-3"))
+    ([3], [0, 1, 2, 3])
+    """
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
 def run_experiment(options: argparse.Namespace) -> int:
     """``harmonic run``: add the records that are missing."""
-    from harmonic_lib import experiments, records
+    from harmonic_lib import experiments, sweeps
     from harmonic_lib.paths import data_dir
 
-    run = experiments.by_name(options.experiment)
+    experiment = experiments.by_name(options.experiment)
     if options.results is None and options.profile != "full":
         raise ValueError("data/results holds full runs alone: give another folder with --results")
     path = (options.results or data_dir() / "results") / f"{options.experiment}.jsonl"
-    done = {(r.config_hash, r.seed) for r in records.read(path)} if path.exists() else set()
-    for record in run(options.profile, options.root, done):
-        records.append(path, record)
-        print(
-            record.config_hash,
-            record.seed,
-            record.metrics,
-            f"{record.duration_s:.1f} s",
-            flush=True,
+    try:
+        outcome = sweeps.sweep(
+            experiment,
+            options.profile,
+            path,
+            seeds=options.seeds and [seed for some in options.seeds for seed in some],
+            jobs=options.jobs,
+            backend=options.backend,
+            scheduler=options.scheduler,
+            root=options.root and options.root.resolve(),
+            energy=options.energy,
         )
+    except KeyboardInterrupt:
+        print(f"harmonic run: interrupted; what was recorded stays in {path}", file=sys.stderr)
+        return 130
+    print(f"{path}: {outcome.recorded} runs recorded, {outcome.there} were there")
+    for result in outcome.failed:
+        print(f"harmonic run: failed: {result.task}: {result.reason}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+def print_report(options: argparse.Namespace) -> int:
+    """``harmonic report``."""
+    from harmonic_lib.report import compared, report
+
+    print(report(compared(options.experiment), options.format))
     return 0

@@ -63,11 +63,14 @@ def train(
     module, optimiser = fabric.setup(ensemble, optimiser)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     run = {"seeds": list(seeds), "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay}
-    past: list[Mapping[str, Tensor]] = []
+    past: History = {}
     if checkpoint is not None and checkpoint.exists():
         past = load(checkpoint, fabric, module, optimiser, orders, run)
+    behind = len(past["loss"]) if past else 0
+    # all of it at once: small pieces that stay, between large ones that go, fill the memory
+    history = {name: longer(value, epochs) for name, value in past.items()}
     size, rank = fabric.world_size, fabric.global_rank
-    while len(past) < epochs:
+    for epoch in range(behind, epochs):
         module.train()
         total = torch.zeros(ensemble.size, device=fabric.device)
         for rows in batches(orders, y.shape[-1], batch_size, fabric.device):
@@ -83,10 +86,13 @@ def train(
             fabric.backward(loss.sum())
             optimiser.step()
         row = {"loss": mean_over(fabric, total), **watched(ensemble, watch)}
-        past.append({name: value.detach().float().cpu() for name, value in row.items()})
-        if checkpoint is not None and (len(past) % every == 0 or len(past) == epochs):
-            save(checkpoint, fabric, module, optimiser, orders, run, past)
-    return stacked(past)
+        for name, value in row.items():
+            history.setdefault(name, torch.empty(epochs, ensemble.size))[epoch] = value.detach()
+        done = epoch + 1
+        if checkpoint is not None and (done % every == 0 or done == epochs):
+            so_far = {name: value[:done].clone() for name, value in history.items()}
+            save(checkpoint, fabric, module, optimiser, orders, run, so_far)
+    return history
 
 
 def fit(
@@ -174,9 +180,11 @@ def watched(
     return watch(ensemble)
 
 
-def stacked(past: Sequence[Mapping[str, Tensor]]) -> History:
-    """Epoch by epoch to (epochs, S) by name."""
-    return {name: torch.stack([row[name] for row in past]) for name in past[0]} if past else {}
+def longer(past: Tensor, epochs: int) -> Tensor:
+    """(epochs, S), of which the first rows are those of ``past``."""
+    whole = torch.empty(max(epochs, len(past)), past.shape[1])
+    whole[: len(past)] = past
+    return whole
 
 
 def save(
@@ -186,7 +194,7 @@ def save(
     optimiser: torch.optim.Optimizer,
     orders: Sequence[torch.Generator],
     run: Mapping[str, object],
-    past: Sequence[Mapping[str, Tensor]],
+    past: History,
 ) -> None:
     """Write the state of a run beside ``path``, then put it in its place."""
     state = {
@@ -195,7 +203,7 @@ def save(
         "orders": [order.get_state() for order in orders],
         "noise": torch.get_rng_state(),
         "run": dict(run),
-        "past": stacked(past),
+        "past": past,
     }
     fresh = path.with_name(f"{path.name}.new")
     fabric.save(fresh, state)
@@ -211,7 +219,7 @@ def load(
     optimiser: torch.optim.Optimizer,
     orders: Sequence[torch.Generator],
     run: Mapping[str, object],
-) -> list[Mapping[str, Tensor]]:
+) -> History:
     """Put a run where it was when it was saved; the epochs that it has behind it."""
     rest = fabric.load(path, {"module": module, "optimiser": optimiser}, weights_only=True)
     if rest["run"] != dict(run):
@@ -219,9 +227,8 @@ def load(
     for order, state in zip(orders, rest["orders"], strict=True):
         order.set_state(state)
     torch.set_rng_state(rest["noise"])
-    history: History = rest["past"]
-    names = list(history)
-    return [dict(zip(names, row, strict=True)) for row in zip(*history.values(), strict=True)]
+    past: History = rest["past"]
+    return past
 
 
 @torch.no_grad()

@@ -43,7 +43,8 @@ from harmonic_lib.measure.rings import (
 )
 from harmonic_lib.measure.scatter import within_over_between, within_variance_share
 
-COLLAPSED = torch.full((31, 4), 0.1)
+# the mean of equal rows, as rounded, is not these rows
+COLLAPSED = torch.tensor([0.1, 1 / 3, math.pi, 1e5 / 7], dtype=torch.float64).expand(31, 4)
 
 
 def ring(p: int, frequency: int) -> Tensor:
@@ -264,12 +265,23 @@ def test_a_skew_quad_scores_0_in_the_released_measure_alone() -> None:
     assert parallelogram_error(bent, grid_quads(2)) == pytest.approx(2 * h / math.sqrt(1 + h**2))
 
 
+def test_so_does_a_quad_that_crosses_over_itself() -> None:
+    crossed = torch.tensor([[0.0, 0], [3, 1], [1, 1], [4, 0]])  # ab = cd, ac = bd, not parallel
+    assert side_error(crossed, grid_quads(2)) == pytest.approx(0, abs=1e-12)
+    assert parallelogram_error(crossed, grid_quads(2)) == pytest.approx(2 / math.sqrt(6))
+
+
 def test_the_errors_by_hand() -> None:
     # a trapezium: ab = 1, cd = 3, ac = bd = sqrt(2), diagonals sqrt(5); a + d - b - c = (2, 0)
     table = torch.tensor([[0.0, 1], [1, 1], [-1, 0], [2, 0]])
     quad = torch.tensor([[0, 1, 2, 3]])
     assert parallelogram_error(table, quad) == pytest.approx(2 / math.sqrt((1 + 9 + 2 + 2) / 4))
     assert side_error(table, quad) == pytest.approx(2 / math.sqrt((1 + 9 + 5 + 5) / 2))
+    # a large one that closes beside it: each has its own scale, so the mean is a half
+    both = torch.cat([table, 1000 * grid(2).float()])
+    quads = torch.cat([quad, quad + 4])
+    for error in (parallelogram_error, side_error):
+        assert error(both, quads) == pytest.approx(error(table, quad) / 2)
 
 
 def test_noise_gives_the_root_of_two() -> None:
@@ -387,7 +399,7 @@ def test_the_first_epoch_is_that_of_the_definition(rng: np.random.Generator) -> 
 
 
 def test_epochs_are_counted_from_1_and_have_to_be_above() -> None:
-    curve = torch.tensor([0.5, 0.95, 0.9, 0.95, 0.96, 0.97])
+    curve = torch.tensor([0.5, 0.95, 0.9, 0.95, 0.96, 0.97], dtype=torch.float64)
     assert float(stays_above(curve, 0.9, 1)) == 2
     assert float(stays_above(curve, 0.9, 3)) == 4  # 0.9 itself is not above
     assert stays_above(curve, 0.9, 4).isnan()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,11 +17,13 @@ import pytest
 import torch
 
 from harmonic_lib import device, records
+from harmonic_lib.code_hash import behind, code_hash
+from harmonic_lib.experiments import distance_sweep
 from harmonic_lib.paths import data_dir
 from harmonic_lib.records import Record
+from harmonic_lib.reported import reported
 
 RESULTS = sorted((data_dir() / "results").glob("*.jsonl"))
-REPORTED = sorted((data_dir() / "reported").glob("*.csv"))
 
 
 @pytest.fixture
@@ -35,29 +38,53 @@ def record() -> Record:
         duration_s=1.5,
         device="CPU, 1 threads",
         versions={"torch": "2"},
-        commit="",
+        commit="0123456789ab+",
+        code="ba9876543210",
         created="2026-01-01T00:00:00+00:00",
+        flops=1e12,
+        energy_kwh=0.25,
+        energy="measured",
     )
 
 
-def test_what_is_appended_is_read(record: Record, tmp_path: Path) -> None:
-    path = tmp_path / "new folder" / "results.jsonl"
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "an experiment.jsonl"
+
+
+def test_what_is_appended_is_read(record: Record, path: Path) -> None:
     other = dataclasses.replace(record, seed=4, config={"name": "Größe ≤ 3\u2028"})
-    records.append(path, record)
+    assert records.append(path, record) == [record]
     records.append(path, other)
     assert records.read(path) == [record, other]
 
 
 def test_a_record_is_one_line_of_json_with_the_hash_of_its_config(
-    record: Record, tmp_path: Path
+    record: Record, path: Path
 ) -> None:
-    path = tmp_path / "results.jsonl"
     records.append(path, record)
     (line,) = path.read_text().splitlines()
     row = json.loads(line)
     canonical = '{"complete": true, "distance": null, "lr": 0.1}'
     assert row.pop("config_hash") == hashlib.sha256(canonical.encode()).hexdigest()[:12]
     assert row == dataclasses.asdict(record)
+
+
+def test_no_number_is_null_in_the_file_and_nan_when_read(record: Record, path: Path) -> None:
+    never = dataclasses.replace(record, metrics={"epoch": float("nan"), "accuracy": 1.0})
+    records.append(path, never)
+    assert '"metrics": {"epoch": null, "accuracy": 1.0}' in path.read_text()
+    (found,) = records.read(path)
+    assert math.isnan(found.metrics["epoch"])
+    assert found.metrics["accuracy"] == 1
+
+
+def test_of_a_run_that_is_there_the_first_record_stays(record: Record, path: Path) -> None:
+    records.append(path, record)
+    again = dataclasses.replace(record, metrics={"accuracy": 0.9})
+    other = dataclasses.replace(record, seed=4)
+    assert records.append(path, again, other) == [other]
+    assert records.read(path) == [record, other]
 
 
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
@@ -69,29 +96,114 @@ def without(name: str) -> Callable[[dict[str, Any]], str]:
     return lambda row: json.dumps({key: value for key, value in row.items() if key != name})
 
 
+def changed(name: str, value: object) -> Callable[[dict[str, Any]], str]:
+    return lambda row: json.dumps(row | {name: value})
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda row: json.dumps(row)[:-5], "not a record"),
         (lambda row: "", "not a record"),
-        (lambda row: "[1, 2]", "not a record"),
+        (lambda row: "[1, 2]", "not an object"),
         (without("seed"), "fields ['seed'] missing"),
+        (without("code"), "fields ['code'] missing"),
         (without("config_hash"), "config_hash"),
-        (lambda row: json.dumps(row | {"sede": 1}), "fields ['sede'] missing or unknown"),
-        (lambda row: json.dumps(row | {"config": {"lr": 0.2}}), "config does not match"),
+        (changed("sede", 1), "fields ['sede'] missing or unknown"),
+        (changed("config", {"lr": 0.2}), "config does not match"),
+        (changed("config_hash", "0123456789ab"), "config does not match"),
+        (changed("config_hash", None), "config_hash must be 12 hexadecimal digits, got null"),
+        (changed("claim", "nobody's"), 'claim "nobody\'s" is not in data/reported'),
+        (changed("claim", None), "claim must be a text, got null"),
+        (changed("experiment", "another"), "experiment 'another' in the file of 'an experiment'"),
+        (changed("config", []), "config must be an object"),
+        (changed("seed", True), "seed must be a whole number, 0 or more, got true"),
+        (changed("seed", 5.0), "seed must be a whole number"),
+        (changed("seed", -5), "seed must be a whole number"),
+        (changed("metrics", {"a": "0.5"}), 'metrics must be numbers or null by name, got {"a": "'),
+        (changed("metrics", {"a": False}), "metrics must be numbers"),
+        (changed("metrics", {"a": math.nan}), "NaN is not JSON; write null"),
+        (lambda row: json.dumps(row).replace("0.30000000000000004", "1e999"), "metrics must be"),
+        (changed("metrics", 0.5), "metrics must be numbers"),
+        (changed("data", {"train": 1}), "data must be texts by name"),
+        (changed("duration_s", "1"), "duration_s must be a number, 0 or more"),
+        (changed("duration_s", -1), "duration_s must be a number, 0 or more"),
+        (changed("device", 1), "device must be a text"),
+        (changed("versions", {"torch": 2}), "versions must be texts"),
+        (changed("commit", "main"), "commit must be 12 hexadecimal digits"),
+        (changed("code", "ba98765"), "code must be 12 hexadecimal digits"),
+        (changed("created", "2026-01-01T00:00:00"), "created must be a time with its zone"),
+        (changed("created", "today"), "created must be a time with its zone"),
+        (changed("flops", True), "flops must be a number"),
+        (changed("energy_kwh", "1"), "energy_kwh must be a number"),
+        (changed("energy_kwh", None), "energy_kwh and energy are known together"),
+        (changed("energy", ""), "energy_kwh and energy are known together"),
+        (changed("energy", "guessed"), "energy must be one of"),
+        (lambda row: json.dumps(row | {"seed": 3}), "its run is that of line 1"),
     ],
-    ids=["cut", "empty", "no object", "no seed", "no hash", "unknown field", "changed config"],
 )
 def test_a_line_that_is_no_record_is_named(
-    record: Record, tmp_path: Path, damage: Callable[[dict[str, Any]], str], message: str
+    record: Record, path: Path, damage: Callable[[dict[str, Any]], str], message: str
 ) -> None:
-    path = tmp_path / "results.jsonl"
     records.append(path, record)
     good = path.read_text()
-    path.write_text(good + damage(json.loads(good)) + "\n" + good)
+    damaged = good + damage(json.loads(good) | {"seed": 5}) + "\n"
+    path.write_text(damaged)
     with pytest.raises(ValueError, match=re.escape(f"{path}:2: not a record")) as raised:
         records.read(path)
     assert message in str(raised.value)
+    with pytest.raises(ValueError, match=re.escape(f"{path}:2: not a record")):
+        records.append(path, dataclasses.replace(record, seed=6))
+    assert path.read_text() == damaged
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": True}, "seed must be"),
+        ({"metrics": {"a": math.inf}}, "not JSON compliant"),
+        ({"metrics": {"a": torch.tensor(1.0)}}, "not JSON serializable"),
+        ({"config": {"a": math.nan}}, "not JSON compliant"),
+        ({"claim": "nobody's"}, "is not in data/reported"),
+        ({"experiment": "another"}, "in the file of"),
+    ],
+)
+def test_what_is_no_record_is_not_written(
+    record: Record, path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    records.append(path, record)
+    before = path.read_bytes()
+    good, bad = dataclasses.replace(record, seed=4), dataclasses.replace(record, **wrong)
+    if bad.seed == 3:
+        bad = dataclasses.replace(bad, seed=5)
+    with pytest.raises(ValueError, match=message) as raised:
+        records.append(path, good, bad)
+    assert str(path) in str(raised.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [1, 10, 200])
+def test_a_torn_last_line_is_left_out_with_a_warning_and_cut_off_by_the_next(
+    record: Record, path: Path, cut: int
+) -> None:
+    second, third = (dataclasses.replace(record, seed=seed) for seed in (4, 5))
+    records.append(path, record, second)
+    whole = path.read_bytes()
+    first_line = whole.index(b"\n") + 1
+    path.write_bytes(whole[: first_line + cut])
+    with pytest.warns(UserWarning, match=re.escape(f"{path}:2: left out")):
+        assert records.read(path) == [record]
+    records.append(path, third)
+    assert records.read(path) == [record, third]
+
+
+def test_a_whole_last_line_without_its_end_is_a_record(record: Record, path: Path) -> None:
+    other = dataclasses.replace(record, seed=4)
+    records.append(path, record)
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert records.read(path) == [record]
+    records.append(path, other)
+    assert records.read(path) == [record, other]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -108,26 +220,7 @@ def test_the_committed_records_are_whole(path: Path) -> None:
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_a_committed_claim_is_one_that_was_reported(path: Path) -> None:
     claims = {record.claim for record in records.recorded(path.stem)} - {""}
-    assert not claims or claims <= records.reported(path.stem).keys()
-
-
-@pytest.mark.parametrize("path", REPORTED, ids=lambda path: path.stem)
-def test_reported_numbers_say_where_they_are_from(path: Path) -> None:
-    for claim, row in records.reported(path.stem).items():
-        assert row.claim == claim
-        assert row.unit
-        assert row.exactness
-        assert row.source
-
-
-def test_the_reported_pixel_classifiers() -> None:
-    values = {claim: row.value for claim, row in records.reported("pixel_classifiers").items()}
-    assert values.items() >= {
-        ("mnist-pixel-cross-entropy", 92.57),
-        ("mnist-pixel-euclidean", 92.30),
-        ("mnist-pixel-manhattan", 90.49),
-        ("mnist-pixel-cosine", 92.65),
-    }
+    assert not claims or claims <= {row.claim for row in reported(path.stem)}
 
 
 # --- where a record comes from --------------------------------------------------------------
@@ -186,10 +279,11 @@ def test_without_git_there_is_no_commit(package: Path, monkeypatch: pytest.Monke
 
 
 def test_provenance_describes_machine_and_code(record: Record) -> None:
-    where = records.provenance()
+    where = records.provenance("harmonic_lib.training")
     assert dataclasses.replace(record, **where)
     assert where["versions"]["torch"] == torch.__version__
     assert where["device"]
+    assert where["code"] == code_hash("harmonic_lib.training")
     assert datetime.fromisoformat(where["created"]).utcoffset() is not None
 
 
@@ -203,3 +297,78 @@ def test_the_device_is_the_accelerator_where_there_is_one(
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     assert device.default_device().type == kind
     assert device.device_name() == name
+
+
+# --- which code made it ---------------------------------------------------------------------
+
+
+CODE = "x = f(1)\n"
+LIBRARY = {
+    "harmonic_lib.part": "import os\nfrom harmonic_lib.other import name\n",
+    "harmonic_lib.other": "def late():\n    from harmonic_lib import tools, records\n",
+    "harmonic_lib.tools": "from harmonic_lib.tools.inner import name\nimport harmonic_lib.part\n",
+    "harmonic_lib.tools.inner": "",
+    "harmonic_lib.records": "import harmonic_lib.beside",
+    "harmonic_lib.beside": "",
+}
+
+
+def test_the_code_behind_a_module_is_what_it_imports_directly_or_not() -> None:
+    names = {"part", "other", "tools", "tools.inner"}
+    assert set(behind("harmonic_lib.part", LIBRARY.get)) == {f"harmonic_lib.{n}" for n in names}
+    assert set(behind("harmonic_lib.other", LIBRARY.get)) == {f"harmonic_lib.{n}" for n in names}
+    assert set(behind("harmonic_lib.beside", LIBRARY.get)) == {"harmonic_lib.beside"}
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_hash_changes_with_the_code_behind_it_alone(name: str) -> None:
+    other = LIBRARY | {name: LIBRARY[name] + "\nvalue = 1\n"}
+    ours, theirs = (code_hash("harmonic_lib.part", library.get) for library in (LIBRARY, other))
+    assert (ours == theirs) == (name in ("harmonic_lib.records", "harmonic_lib.beside"))
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("# said\nx = f(1)  # why\n", True),
+        ("x = f(\n    1\n)\n", True),
+        ('"""What it is."""\n\nx = f(1)\n', True),
+        ("x = f(2)\n", False),
+        ("if x:\n    x = f(1)\n", False),
+    ],
+)
+def test_the_hash_is_of_what_is_done_not_of_what_is_said(text: str, same: bool) -> None:
+    hashes = {code_hash("harmonic_lib.part", {"harmonic_lib.part": t}.get) for t in (text, CODE)}
+    assert len(hashes) == (1 if same else 2)
+
+
+def test_no_module_no_hash() -> None:
+    with pytest.raises(ValueError, match="the library has no module"):
+        code_hash("harmonic_lib.nothing")
+
+
+def test_the_code_behind_an_experiment_is_what_trains_and_measures_it() -> None:
+    names = {name.removeprefix("harmonic_lib.") for name in behind(distance_sweep.__name__)}
+    assert names >= {"experiments.distance_sweep", "training", "head", "distances.engine"}
+    assert not any(name.startswith(("book", "figures", "cli", "records")) for name in names)
+
+
+def test_a_record_of_today_has_no_badge_and_others_say_why(record: Record) -> None:
+    config = dataclasses.asdict(distance_sweep.config("cosine", 2.0, "smoke"))
+    today = dataclasses.replace(
+        record,
+        experiment="distance_sweep",
+        config=config,
+        code=code_hash(distance_sweep.__name__),
+        commit="0123456789ab",
+    )
+    assert records.badge(today) == ""
+    earlier = dataclasses.replace(today, code="000000000000")
+    assert records.badge(earlier) == "made by earlier code (0123456789ab)"
+    other = dataclasses.replace(today, config=config | {"exponent": 2.5})
+    assert records.badge(other) == "its configuration is no longer run"
+    unknown = dataclasses.replace(other, code="", commit="")
+    assert records.badge(unknown) == (
+        "made by earlier code (of an unknown commit); its configuration is no longer run"
+    )
+    assert records.badge(record) == "its experiment is no longer run"

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from rich.console import Console
 
+from harmonic_lib.book import statistics, verdicts
 from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
@@ -23,7 +24,6 @@ from harmonic_lib.book.outcomes import (
     read_notebook,
 )
 from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
-from harmonic_lib.book.statistics import PAGE, statistics_page
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import PACKAGE, data_dir
@@ -155,12 +155,14 @@ def render(
     fresh: set[str],
 ) -> Path:
     """The built pages, not yet in their place."""
-    written = {
-        chapter.name: statistics_page(
-            chapter.path.read_text(encoding="utf-8"), list(outcomes.values()), fresh
-        )
-        for chapter in book
-        if chapter.name == PAGE
-    }
+    written = {}
+    for chapter in book:
+        if chapter.name == statistics.PAGE:
+            text = chapter.path.read_text(encoding="utf-8")
+            ran = list(outcomes.values())
+            written[chapter.name] = statistics.statistics_page(text, ran, fresh)
+        elif chapter.name == verdicts.PAGE:
+            text = chapter.path.read_text(encoding="utf-8")
+            written[chapter.name] = verdicts.verdict_page(text, root, book)
     write_sources(root, build / "source", book, notebooks, outcomes, written)
     return jupyter_book(build / "source", build / "staging")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from harmonic_lib.measure import (
     prototype_alignment,
     prototypes,
 )
+from harmonic_lib.measure.flops import training_flops
 from harmonic_lib.measure.sharpness import spread_of_logs
 from harmonic_lib.records import Record, config_hash, provenance
 from harmonic_lib.training import accuracy, fit
@@ -175,19 +176,19 @@ def digits() -> Digits:
     return Digits(x[rows], y[rows], x[kept], y[kept], test.images.flatten(1), test.labels, digests)
 
 
-def run(
-    profile: str, root: Path | None = None, done: Collection[tuple[str, int]] = ()
-) -> Iterator[Record]:
-    """Run every form at every exponent from both starts, but what is in ``done``.
+def configs(profile: str) -> list[Config]:
+    """Every form at every exponent, from both starts.
 
-    root: not used, the digits come with scikit-learn.
+    Raises:
+        ValueError: an unknown profile.
     """
-    for chosen in [
-        c for start in STARTS for label in forms() for c in sweep(label, profile, start)
-    ]:
-        seeds = [s for s in SEEDS[profile] if (config_hash(asdict(chosen)), s) not in done]
-        if seeds:
-            yield from train(chosen, seeds).records
+    check_name("profile", profile, EPOCHS)
+    return [c for start in STARTS for label in forms() for c in sweep(label, profile, start)]
+
+
+def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
+    """The records of one configuration; ``root`` is not used, scikit-learn has the digits."""
+    return train(config, seeds).records
 
 
 def train(config: Config, seeds: Sequence[int]) -> Outcome:
@@ -202,7 +203,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     for head in heads:
         head.train()
     torch.manual_seed(seeds[0])  # for the noise of a distance that has some
-    where, started = provenance(), time.perf_counter()
+    where, started = provenance(__name__), time.perf_counter()
     losses = fit(
         heads,
         seeds,
@@ -214,6 +215,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
         weight_decay=config.weight_decay,
     )
     duration = (time.perf_counter() - started) / len(seeds)
+    flops = training_flops(heads[0], data.x, data.y, config.epochs)
     means = class_means(data.x, data.y, 10)
     rows = []
     for s, (seed, head) in enumerate(zip(seeds, heads, strict=True)):
@@ -234,6 +236,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
                 metrics=metrics,
                 data=data.digests,
                 duration_s=round(duration, 3),
+                flops=flops,
                 **where,
             )
         )

@@ -9,7 +9,7 @@ layer calls its distance. Their Euclidean layer takes the square: 56 on the dist
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.device import default_device
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
-from harmonic_lib.records import Record, config_hash, provenance
+from harmonic_lib.measure.flops import training_flops
+from harmonic_lib.records import Record, provenance
 from harmonic_lib.training import accuracy, fit
 
 NAME = "pixel_classifiers"
@@ -117,19 +118,15 @@ def data(config: Config, root: Path | None = None) -> tuple[LabelledImages, Labe
     )
 
 
-def run(
-    profile: str, root: Path | None = None, done: Collection[tuple[str, int]] = ()
-) -> Iterator[Record]:
-    """Run the heads and the sweep of a profile, but what is in ``done``.
-
-    done: the (config_hash, seed) of runs that need not be repeated.
-    """
+def configs(profile: str) -> list[Config]:
+    """The heads, the sweep and the controls of a profile."""
     heads = [config(head, profile) for head in HEADS]
-    configs = dict.fromkeys([*heads, *sweep(profile), *controls(profile).values()])
-    for chosen in configs:
-        seeds = [seed for seed in SEEDS[profile] if (config_hash(asdict(chosen)), seed) not in done]
-        if seeds:
-            yield from train(chosen, seeds, *data(chosen, root)).records
+    return list(dict.fromkeys([*heads, *sweep(profile), *controls(profile).values()]))
+
+
+def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
+    """The records of one configuration; ``root``: where the complete MNIST is."""
+    return train(config, seeds, *data(config, root)).records
 
 
 def train(
@@ -143,7 +140,7 @@ def train(
     x, y = train_set.images.flatten(1).to(device), train_set.labels.to(device)
     x_test, y_test = test_set.images.flatten(1).to(device), test_set.labels.to(device)
     heads = [build(config, x.shape[1], len(train_set.classes), seed).to(device) for seed in seeds]
-    where = provenance()
+    where = provenance(__name__)
     started = time.perf_counter()
     losses = fit(
         heads,
@@ -157,6 +154,7 @@ def train(
     )
     duration = (time.perf_counter() - started) / len(seeds)
     digests = {part.split: part.digest() for part in (train_set, test_set)}
+    flops = training_flops(heads[0], x, y, config.epochs)
     means = class_means(x, y, len(train_set.classes))
     records = [
         Record(
@@ -171,6 +169,7 @@ def train(
             },
             data=digests,
             duration_s=round(duration, 3),
+            flops=flops,
             **where,
         )
         for s, (seed, head) in enumerate(zip(seeds, heads, strict=True))

@@ -39,24 +39,27 @@ def confidence_interval(values: Sequence[float], level: float = 0.95) -> Interva
     Raises:
         ValueError: fewer than two values; one run says nothing about its spread.
     """
-    return student(values, level, runs=0)
+    return student(values, level, 0.0)
 
 
-def prediction_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    r"""Where one more run would fall, :math:`\bar v \pm t_{S-1} \, s \sqrt{1 + 1/S}`.
+def prediction_interval(values: Sequence[float], level: float = 0.95, runs: float = 1) -> Interval:
+    r"""Where the mean of R = ``runs`` more runs would fall.
 
-    The interval to hold a single reported run against: a run scatters more widely than
-    a mean. Assumptions and errors are those of :func:`confidence_interval`.
+    .. math:: \bar v \pm t_{S-1} \, s \sqrt{1/R + 1/S}
+
+    The interval to hold a reported mean of R runs against, or with R = 1 a single reported
+    run: it scatters too. With R infinite it is :func:`confidence_interval`, whose assumptions
+    and errors it shares.
     """
-    return student(values, level, runs=1)
+    return student(values, level, 1 / runs)
 
 
-def student(values: Sequence[float], level: float, runs: int) -> Interval:
-    """Student's t interval for the mean (``runs`` = 0) or for one more run (``runs`` = 1)."""
+def student(values: Sequence[float], level: float, more: float) -> Interval:
+    """Student's t interval; ``more``: the variance beside that of our mean, in units of s²."""
     from scipy.stats import t
 
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two values, got {len(values)}")
     quantile = float(t.ppf((1 + level) / 2, len(values) - 1))
-    scale = statistics.stdev(values) * math.sqrt(runs + 1 / len(values))
+    scale = statistics.stdev(values) * math.sqrt(more + 1 / len(values))
     return Interval(statistics.fmean(values), quantile * scale)

@@ -1,0 +1,153 @@
+"""The numbers that the papers, their figures and their released code report, one row a number.
+
+They lie in ``data/reported``, one CSV file an experiment; its README explains the columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from harmonic_lib.checks import check_name
+from harmonic_lib.paths import data_dir
+
+STATISTICS = ("run", "mean", "median", "min", "max", "count")
+EXACTNESS = (
+    "printed",
+    "read off a figure",
+    "rescaled score",
+    "re-run of the released code",
+)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One reported number.
+
+    claim: the configuration that it is about; a record of that configuration names it.
+    metric: the name in a record's ``metrics`` that it is compared with.
+    statistic: ``run`` (one run), or what was taken over ``runs`` runs; ``count``: of those that
+        did what the metric says.
+    value, unit: as reported; in % it is 100 times the metric.
+    runs: how many runs it is over; 0 where the source does not say.
+    exactness: how the number is known. source: where it stands. protocol: what was run.
+    tolerance: in the row's unit, how far from it is still the same number; None: a value of
+        ours cannot be held against it.
+    """
+
+    claim: str
+    metric: str
+    statistic: str
+    value: float
+    unit: str
+    runs: int
+    exactness: str
+    source: str
+    protocol: str
+    tolerance: float | None
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Reported))
+
+
+def reported(experiment: str) -> list[Reported]:
+    """The reported numbers of an experiment, in the order of its file.
+
+    Raises:
+        ValueError: no such file, or the folder is not as it should be; see `read_folder`.
+    """
+    found = every_reported()
+    check_name("experiment with reported numbers:", experiment, found)
+    return found[experiment]
+
+
+def every_reported() -> dict[str, list[Reported]]:
+    """All reported numbers, by experiment."""
+    return {name: list(rows) for name, rows in read_folder(data_dir() / "reported").items()}
+
+
+def claims() -> set[str]:
+    """Every configuration that a reported number is about."""
+    return {row.claim for rows in every_reported().values() for row in rows}
+
+
+@functools.cache
+def read_folder(folder: Path) -> dict[str, tuple[Reported, ...]]:
+    """The rows of every CSV file of a folder, by the file's name without its ending.
+
+    Raises:
+        ValueError: a file lacks a column or has an unknown one; a field is empty, not a number
+            or not one of the names it must be; a tolerance or a number of runs is negative;
+            a claim has the same metric and statistic twice in the folder. The message names
+            file and line.
+    """
+    found: dict[str, tuple[Reported, ...]] = {}
+    seen: dict[tuple[str, str, str], str] = {}
+    for path in sorted(folder.glob("*.csv")):
+        rows = []
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            header = reader.fieldnames or ()
+            if tuple(header) != COLUMNS:
+                raise ValueError(
+                    f"{path}:1: the columns must be {list(COLUMNS)}, got {list(header)}"
+                )
+            for fields in reader:
+                place = f"{path}:{reader.line_num}"
+                try:
+                    row = parse(fields)
+                except ValueError as error:
+                    raise ValueError(f"{place}: {error}") from error
+                key = (row.claim, row.metric, row.statistic)
+                if key in seen:
+                    raise ValueError(f"{place}: {', '.join(key)} is already in {seen[key]}")
+                seen[key] = place
+                rows.append(row)
+        found[path.stem] = tuple(rows)
+    return found
+
+
+def parse(fields: dict[str, str]) -> Reported:
+    """One row from its fields.
+
+    Raises:
+        ValueError: a field is missing, empty, or not what it must be.
+    """
+    if None in fields or None in fields.values():  # how csv marks a row that is too long or short
+        raise ValueError(f"a row must have {len(COLUMNS)} fields")
+    for name, text in fields.items():
+        if name != "tolerance" and not text.strip():
+            raise ValueError(f"{name} is empty")
+    check_name("statistic", fields["statistic"], STATISTICS)
+    check_name("exactness", fields["exactness"], EXACTNESS)
+    runs, tolerance = fields["runs"], fields["tolerance"]
+    if not runs.isdecimal():
+        raise ValueError(f"runs must be a whole number, 0 or more, got {runs!r}")
+    return Reported(
+        claim=fields["claim"],
+        metric=fields["metric"],
+        statistic=fields["statistic"],
+        value=finite("value", fields["value"]),
+        unit=fields["unit"],
+        runs=int(runs),
+        exactness=fields["exactness"],
+        source=fields["source"],
+        protocol=fields["protocol"],
+        tolerance=finite("tolerance", tolerance, least=0.0) if tolerance else None,
+    )
+
+
+def finite(name: str, text: str, least: float = -math.inf) -> float:
+    """The finite number that a text says, if it is not below ``least``."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < least:
+        bound = "" if least == -math.inf else f" of at least {least:g}"
+        raise ValueError(f"{name} must be a finite number{bound}, got {text!r}")
+    return number

@@ -1,0 +1,266 @@
+"""The leak: formulas against every sequence of draws, tables, kinds of facts, and comparisons."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import asdict
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from scipy.stats import ttest_rel, wilcoxon
+from torch import Tensor
+
+from harmonic_lib import records
+from harmonic_lib.data.tasks import task
+from harmonic_lib.experiments import algorithmic as algo
+from harmonic_lib.experiments import leak
+from harmonic_lib.figures import leak as draw
+from harmonic_lib.propositions import leak as proved
+
+
+def remember(x: Tensor, y: Tensor, x_new: Tensor) -> Tensor:
+    """The answer that was given in training, else the commonest."""
+    same = (x_new.unsqueeze(1) == x).all(-1)
+    commonest = y.bincount().argmax()
+    return torch.where(same.any(1), y[same.int().argmax(1)], commonest)
+
+
+def forget(x: Tensor, y: Tensor, x_new: Tensor) -> Tensor:
+    """A memory that loses the second half of what it learnt."""
+    half = len(x) // 2
+    return remember(x[:half], y[:half], x_new)
+
+
+def record(config: algo.Config, seed: int, accuracy: float, epoch: float) -> records.Record:
+    return records.Record(
+        claim="",
+        experiment="algorithmic",
+        config=asdict(config),
+        seed=seed,
+        metrics={"test_accuracy": accuracy, "test_epoch_90": epoch},
+        data={},
+        duration_s=1.0,
+        device="CPU",
+        versions={},
+        commit="",
+        code="",
+        created="2026-01-01T00:00:00+00:00",
+    )
+
+
+# --- propositions -----------------------------------------------------------------------------
+
+
+def test_the_expected_leak_is_exact_and_needs_replacement() -> None:
+    assert proved.leak_violation() < 1e-12
+    assert proved.leak_violation(lambda m, draws: 1 - math.exp(-draws / m)) > 0.01
+    assert proved.leak_violation(lambda m, draws: draws / m) > 0.1
+    assert proved.leak_violation(replace=False) > 0.1
+
+
+def test_the_three_kinds_are_exact() -> None:
+    assert proved.kinds_violation() < 1e-12
+
+    def independent(facts: int, draws: int) -> tuple[float, float, float]:
+        seen = proved.expected_leak(facts, draws)
+        return seen, (1 - seen) * seen, (1 - seen) ** 2
+
+    assert proved.kinds_violation(independent) > 0.01
+
+
+def test_a_memory_scores_what_is_proved_unless_it_forgets() -> None:
+    assert proved.memory_violation(remember) < 1e-12
+    assert proved.memory_violation(forget) > 0.1
+
+
+# --- splits and tables ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", algo.NAMES)
+def test_the_released_splits_leak_as_expected(name: str) -> None:
+    found = leak.drawn(name, 0.8)
+    facts = len(task(leak.RELEASED[name]).y)
+    if name == "permutation":
+        assert found.leak.tolist() == [0] * 20
+        assert set(found.new.tolist()) == {116}
+        return
+    expected = proved.expected_leak(facts, 800)
+    error = float(found.leak.std()) / 20**0.5
+    assert float(found.leak.mean()) == pytest.approx(expected, abs=3 * error)
+    assert float(found.trained.mean()) == pytest.approx(facts * expected, rel=0.01)
+
+
+def test_a_table_is_not_far_from_the_leak() -> None:
+    seen, right = leak.drawn("genealogy", 0.8), leak.memory("genealogy", 0.8, remember)
+    assert (right >= seen.leak).all()
+    assert (right - seen.leak).max() < 0.05
+    assert leak.memory("equivalence", 0.1, remember).mean() == pytest.approx(0.81, abs=0.02)
+    assert leak.majority("equivalence") == 0.8
+    assert leak.majority("modular_addition") == pytest.approx(1 / 31)
+
+
+def test_the_fewest_facts_that_are_needed() -> None:
+    """0 where the leak alone is above the level; more levels need more facts."""
+    seeds = algo.SEEDS["full"]
+    seen = leak.drawn("genealogy", 0.8, seeds)
+    few = leak.facts_needed("genealogy", 0.8, 0.9, seeds)
+    assert ((few == 0) == (seen.leak > 0.9)).all()
+    assert (leak.facts_needed("genealogy", 0.8, 0.95, seeds) > few).all()
+    almost = leak.facts_needed("genealogy", 0.8, 0.9999, seeds)
+    assert (almost == seen.new).all()  # all right: every new fact is needed
+
+
+# --- kinds of facts ---------------------------------------------------------------------------
+
+
+def test_kinds_of_pairs() -> None:
+    x = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    kinds = leak.kinds_of(x, torch.tensor([[0, 1], [2, 2], [1, 2], [2, 1]]))
+    found = {kind: x[mask].tolist() for kind, mask in kinds.items()}
+    assert found == {
+        "trained on": [[0, 1], [1, 2], [2, 1], [2, 2]],
+        "mirror only": [[1, 0]],
+        "new": [[0, 0], [0, 2], [1, 1], [2, 0]],
+    }
+
+
+def test_live_runs_and_their_kinds() -> None:
+    runs = leak.live("smoke")
+    assert list(runs) == [(f, head) for f in leak.LIVE for head in algo.HEADS]
+    for (fraction, _), outcome in runs.items():
+        found = leak.kinds(outcome)
+        total = torch.stack(list(found.share.values())).sum(0)
+        torch.testing.assert_close(total, torch.ones(2))
+        expected = proved.expected_leak(961, round(1000 * fraction))
+        assert float(found.share["trained on"].mean()) == pytest.approx(expected, abs=0.04)
+        assert all(((a >= 0) & (a <= 1)).all() for a in found.accuracy.values())
+    with pytest.raises(ValueError, match="profile"):
+        leak.live("quik")
+
+
+def test_the_kinds_say_whether_answers_are_right() -> None:
+    """A network that adds is right on all kinds; one that always says 0, on the sums that are."""
+    outcome = leak.live("smoke")[0.8, "cross-entropy"]
+
+    class Adds(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.nn.functional.one_hot(x.sum(1) % 31, 31)
+
+    class Zero(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.eye(31)[torch.zeros(len(x), dtype=torch.int64)]
+
+    right = leak.kinds(dataclasses.replace(outcome, members=[Adds(), Adds()]))
+    assert all((a == 1).all() for a in right.accuracy.values())
+    zero = leak.kinds(dataclasses.replace(outcome, members=[Zero(), Zero()]))
+    of_all = sum(zero.accuracy[kind] * zero.share[kind] for kind in zero.share)
+    torch.testing.assert_close(of_all, torch.full((2,), 1 / 31))
+
+
+# --- comparisons ------------------------------------------------------------------------------
+
+
+def runs_of(
+    name: str, gain: float, epochs: int = 1500, seeds: tuple[int, ...] = algo.SEEDS["full"]
+) -> list[records.Record]:
+    """Records of both heads: cross-entropy never gets there, the other is better by ``gain``."""
+    noise = torch.randn(len(seeds), generator=torch.Generator().manual_seed(0)) / 50
+    configs = leak.pair(name, epochs)
+    found = []
+    for e, seed in zip(noise.tolist(), seeds, strict=True):
+        found.append(record(configs["cross-entropy"], seed, 0.5, math.nan))
+        found.append(record(configs["harmonic"], seed, 0.5 + gain + e, 100.0 + seed))
+    return found
+
+
+def test_a_comparison_of_records_is_paired_and_corrected() -> None:
+    rows = runs_of("genealogy", 0.2) + runs_of("permutation", 0.0)
+    found = leak.comparisons("quick", rows, small=())
+    assert [name for name, each in found.items() if each] == ["genealogy", "permutation"]
+    one = found["genealogy"]
+    assert one is not None
+    ours, theirs = one.accuracy["harmonic"], one.accuracy["cross-entropy"]
+    assert one.difference.p_value == pytest.approx(ttest_rel(ours, theirs).pvalue)
+    assert one.difference.wilcoxon == pytest.approx(wilcoxon(ours - theirs).pvalue)
+    assert one.sooner == (20, 0, pytest.approx(2 * 0.5**20))
+    corrected = leak.corrected(found.values())
+    assert corrected["genealogy"][0] == pytest.approx(2 * one.difference.p_value)
+    words = leak.sentence(found.values())
+    assert (
+        "is significantly higher on genealogy; neither significantly higher nor lower on" in words
+    )
+    assert words.endswith(
+        "on permutation (2 of the 5 tasks compared; level 5 %, Holm's correction)"
+    )
+    words = leak.sentence_sooner(found.values())
+    assert "cross-entropy significantly more often on genealogy and permutation (2 of" in words
+
+
+def test_a_sentence_says_lower_where_it_is_lower() -> None:
+    rows = [row for name in algo.NAMES for row in runs_of(name, -0.2)]
+    words = leak.sentence(leak.comparisons("quick", rows, small=()).values())
+    expected = "lower on parallelogram, modular addition, equivalence, genealogy and permutation ("
+    assert f"is significantly {expected}5 of the 5" in words
+    assert "higher" not in words
+
+
+def test_half_a_recording_is_none_and_small_tasks_are_trained_instead() -> None:
+    rows = runs_of("genealogy", 0.2, seeds=(0, 52, 105))
+    assert leak.comparisons("smoke", rows, small=())["genealogy"] is None
+    now = leak.comparisons("smoke", rows, small=("genealogy",))["genealogy"]
+    assert now is not None
+    assert (now.source, now.epochs, len(now.epoch["harmonic"])) == ("this page", 3, 2)
+    assert now.sooner == (0, 0, 1.0)  # three epochs: nobody comes
+    assert "on genealogy (this page: 2 seeds, 3 epochs)" in leak.sentence([now])
+
+
+def test_a_comparison_needs_common_seeds() -> None:
+    rows = runs_of("genealogy", 0.2, seeds=(0,))
+    by_head = {"cross-entropy": rows[:1], "harmonic": rows[1:]}
+    with pytest.raises(ValueError, match="two common seeds"):
+        leak.from_records("genealogy", "recorded", by_head)
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("style")
+def test_the_panels_share_one_axis_and_show_what_they_are_given() -> None:
+    points = {0.1: 0.2, 0.8: 0.9}
+    curves = {name: {"a": points, "b": points} for name in "vwxyz"}
+    figure = draw.reported(curves, dict.fromkeys("vwxyz", points), {"x": 0.8})
+    shown = figure.axes[:5]
+    assert {axes.get_ylim() for axes in shown} == {(-0.02, 1.02)}
+    assert [len(axes.lines) for axes in shown] == [3, 3, 4, 3, 3]
+    for line in shown[0].lines:
+        np.testing.assert_allclose(line.get_xydata(), [[0.1, 0.2], [0.8, 0.9]])
+    (legend,) = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["a", "b"]
+    plt.close(figure)
+
+
+@pytest.mark.usefixtures("style")
+def test_the_collapse_draws_means_ranges_and_the_curve() -> None:
+    seeds = torch.tensor([0.2, 0.4])
+    figure = draw.collapse({"t": {0.1: seeds, 0.5: seeds}}, {"t": (0.3, 0.35)})
+    (axes,) = figure.axes
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[0.1, 0.2], [0.1, 0.4]])
+    np.testing.assert_allclose(axes.lines[2].get_xydata(), [[0.1, 0.3], [0.5, 0.3]])
+    np.testing.assert_allclose(axes.lines[3].get_xydata(), [[0.3, 0.35]])
+    x, y = axes.lines[4].get_data()
+    np.testing.assert_allclose(y, 1 - np.exp(-np.asarray(x)), rtol=1e-5)
+    plt.close(figure)
+
+
+@pytest.mark.usefixtures("style")
+def test_kinds_are_dots_and_means() -> None:
+    seeds = torch.tensor([0.2, 0.4, 0.9])
+    figure = draw.kinds({"r": {"new": seeds}, "s": {"new": seeds}}, 1 / 31)
+    mean, dots, chance = figure.axes[0].lines
+    np.testing.assert_allclose(mean.get_ydata(), [0.5, 0.5])
+    np.testing.assert_allclose(dots.get_ydata(), seeds)
+    np.testing.assert_allclose(chance.get_ydata(), 1 / 31)
+    plt.close(figure)

@@ -1,0 +1,81 @@
+"""A tiny experiment for the tests of sweeps, and ``harmonic`` with it registered."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harmonic_lib import cli, experiments
+from harmonic_lib.records import Record, provenance
+
+NAME = "tiny"
+SEEDS = {"smoke": (0, 1)}
+
+
+@dataclass(frozen=True)
+class Config:
+    """mood: "well", "raises", "dies" (the process), or "mistaken" (what it gives is no record)."""
+
+    number: int
+    mood: str = "well"
+    seconds: float = 0.0
+
+
+def configs(profile: str) -> list[Config]:
+    """``TINY``: "seconds number mood mood ...": how long a run takes, and the last ones' moods."""
+    seconds, number, *moods = os.environ.get("TINY", "0 6").split()
+    well = [Config(i, seconds=float(seconds)) for i in range(int(number))]
+    return well[:1] + [Config(i, mood) for i, mood in enumerate(moods)] + well[1:]
+
+
+def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
+    time.sleep(config.seconds)
+    if config.mood == "dies":
+        os._exit(3)
+    if config.mood == "raises":
+        raise RuntimeError(f"number {config.number} is in no mood")
+    claim = "nobody's" if config.mood == "mistaken" else ""
+    where = provenance("harmonic_lib.training")
+    return [
+        Record(
+            claim=claim,
+            experiment=NAME,
+            config=asdict(config),
+            seed=seed,
+            metrics={"root": math.sqrt(2 + config.number + seed), "never": math.nan},
+            data={},
+            duration_s=config.seconds,
+            **where,
+        )
+        for seed in seeds
+    ]
+
+
+def harmonic(setting: str, stderr: str, *words: str) -> None:
+    """The command with ``TINY=setting``: what a process started for it does."""
+    os.environ["TINY"] = setting
+    experiments.RECORDED[NAME] = sys.modules[__name__]  # type: ignore[assignment]
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        Path(stderr).open("w") as errors,
+        redirect_stdout(nowhere),
+        redirect_stderr(errors),
+    ):
+        status = cli.main(words)
+    sys.exit(status)
+
+
+def harmonic_on_a_full_disk(*words: str) -> None:
+    """The same where the system refuses what would make a file larger than 4,000 bytes."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+    harmonic(*words)
