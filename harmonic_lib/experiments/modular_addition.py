@@ -1,0 +1,324 @@
+"""Modular addition, live and from the records: the runs of the chapter on grokking.
+
+The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`, like for like.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+
+import harmonic_lib as hl
+from harmonic_lib import records
+from harmonic_lib.checks import check_name
+from harmonic_lib.ensemble import Ensemble
+from harmonic_lib.experiments import algorithmic
+from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
+from harmonic_lib.measure.embedding import explained_variance
+from harmonic_lib.paths import data_dir
+from harmonic_lib.records import Record
+from harmonic_lib.reported import reported
+
+TASK = "modular_addition"
+SEED = 473
+"""One of three of the 20 recorded seeds with which cross-entropy generalises in 1,500 epochs."""
+SEEDS = {"smoke": (SEED,), "quick": (SEED,), "full": algorithmic.SEEDS["quick"]}
+#: at quick, a little longer than the head took with this seed
+EPOCHS = {
+    "smoke": {"cross-entropy": 4, "ring": 4, "ladder": 3, "others": 3},
+    "quick": {"cross-entropy": 820, "ring": 360, "ladder": 220, "others": 165},
+    "full": {"cross-entropy": 1500, "ring": 1500, "ladder": 1500, "others": 1500},
+}
+LIVE = {"smoke": (4.0,), "quick": (4.0,), "full": (1.0, 4.0, 8.0, 16.0, 32.0)}
+"""The exponents that a page trains besides 2, which is that of the pair."""
+DISTANCES = ("cosine",)
+NOT_YET = "not recorded yet"
+LADDER: tuple[float | None, ...] = (*algorithmic.EXPONENTS, None)
+"""The recorded exponents, and None: cross-entropy."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What the S seeds of one exponent came to, (S,) each; exponent None: cross-entropy.
+
+    An epoch is NaN where 90 % was never reached to stay.
+    """
+
+    exponent: float | None
+    train_epoch: Tensor
+    test_epoch: Tensor
+    train_accuracy: Tensor
+    test_accuracy: Tensor
+    ev_2: Tensor
+    ring_score: Tensor
+
+    @property
+    def solved(self) -> int:
+        """How many seeds came above 90 % on test facts, and stayed."""
+        return int((~self.test_epoch.isnan()).sum())
+
+    @property
+    def fitted(self) -> float:
+        """The median epoch of 90 % on training facts; a seed that never came counts as late."""
+        return middle(self.train_epoch.nan_to_num(math.inf))
+
+    @property
+    def generalised(self) -> float:
+        """The median epoch of 90 % on test facts, in the same way."""
+        return middle(self.test_epoch.nan_to_num(math.inf))
+
+    @property
+    def delay(self) -> float:
+        """The median number of epochs between the two; infinite for a seed without the second."""
+        return middle((self.test_epoch - self.train_epoch).nan_to_num(math.inf))
+
+
+def middle(seeds: Tensor) -> float:
+    """The median, between the two middle ones if even; they may be infinite."""
+    return float(median(seeds.tolist()))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One member's training, and its embedding after each epoch, (epochs, V, D)."""
+
+    outcome: Outcome
+    tables: Tensor
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What its record says."""
+        return self.outcome.records[0].metrics
+
+    @property
+    def rung(self) -> Rung:
+        """The run as a rung of one seed."""
+        return rung(self.outcome.config.exponent, self.outcome.records)
+
+
+# --- live ------------------------------------------------------------------------------------
+
+
+def pair(profile: str) -> dict[str, Run]:
+    """Cross-entropy and the harmonic head at exponent 2 from one seed, with every embedding.
+
+    Raises:
+        ValueError: an unknown profile.
+    """
+    check_name("profile", profile, EPOCHS)
+    epochs = EPOCHS[profile]
+    return {
+        "cross-entropy": filmed(like_for_like(TASK, None, epochs=epochs["cross-entropy"])),
+        "harmonic, n = 2": filmed(like_for_like(TASK, "euclidean", 2.0, epochs=epochs["ring"])),
+    }
+
+
+def filmed(config: Config) -> Run:
+    """Train one member and keep its embedding of every epoch."""
+    tables: list[Tensor] = []
+
+    def keep(ensemble: Ensemble) -> Mapping[str, Tensor]:
+        tables.append(ensemble["embedding.weight"][0].cpu().clone())  # training goes on in place
+        return {}
+
+    outcome = algorithmic.trained(config, (SEED,), keep)
+    return Run(outcome, torch.stack(tables))
+
+
+def ladder(profile: str) -> list[Outcome]:
+    """Other exponents of the Euclidean head, briefly."""
+    check_name("profile", profile, EPOCHS)
+    epochs = EPOCHS[profile]["ladder"]
+    configs = [like_for_like(TASK, "euclidean", n, epochs=epochs) for n in LIVE[profile]]
+    return [algorithmic.trained(config, SEEDS[profile]) for config in configs]
+
+
+def others(profile: str) -> list[Outcome]:
+    """Other distances at exponent 4, as briefly."""
+    check_name("profile", profile, EPOCHS)
+    epochs = EPOCHS[profile]["others"]
+    configs = [like_for_like(TASK, distance, 4.0, epochs=epochs) for distance in DISTANCES]
+    return [algorithmic.trained(config, SEEDS[profile]) for config in configs]
+
+
+# --- frames of an animation ------------------------------------------------------------------
+
+
+def frames(run: Run, epochs: Sequence[int]) -> tuple[Tensor, list[str]]:
+    """The embeddings after these epochs, (F, V, D), and a note on each.
+
+    After the last epoch of the run, its last embedding stands.
+    """
+    history, last = run.outcome.history, len(run.tables)
+    rows = [min(epoch, last) - 1 for epoch in epochs]
+    tables = run.tables[rows]
+    notes = []
+    for row, table in zip(rows, tables, strict=True):
+        train, test = (float(history[f"{part}_accuracy"][row, 0]) for part in ("train", "test"))
+        ev_2 = float(explained_variance(table)[1])
+        stopped = ", stopped" if row + 1 == last else ""
+        notes.append(
+            f"epoch {row + 1}{stopped}: train {100 * train:.0f}\N{NO-BREAK SPACE}%, "
+            f"test {100 * test:.0f}\N{NO-BREAK SPACE}%, EV₂ {100 * ev_2:.0f}\N{NO-BREAK SPACE}%"
+        )
+    return tables, notes
+
+
+# --- from the records ------------------------------------------------------------------------
+
+
+def recorded() -> list[Record]:
+    """The records of all algorithmic tasks; none where the file has not been made yet."""
+    path = data_dir() / "results" / f"{algorithmic.NAME}.jsonl"
+    return records.recorded(algorithmic.NAME) if path.exists() else []
+
+
+def runs(found: Sequence[Record], config: Config) -> list[Record]:
+    """Those of one configuration, by seed."""
+    own = [record for record in found if record.config == asdict(config)]
+    return sorted(own, key=lambda record: record.seed)
+
+
+def of_exponent(exponent: float | None, distance: str = "euclidean") -> Config:
+    """The recorded configuration with this exponent; None: cross-entropy."""
+    return like_for_like(TASK, None if exponent is None else distance, exponent)
+
+
+def rung(exponent: float | None, found: Sequence[Record]) -> Rung:
+    """The seeds of one exponent from their records."""
+
+    def metric(name: str) -> Tensor:
+        return torch.tensor([record.metrics[name] for record in found], dtype=torch.float64)
+
+    return Rung(
+        exponent,
+        metric("train_epoch_90"),
+        metric("test_epoch_90"),
+        metric("train_accuracy"),
+        metric("test_accuracy"),
+        metric("ev_2"),
+        metric("ring_score"),
+    )
+
+
+def rungs(found: Sequence[Record], distance: str = "euclidean") -> list[Rung]:
+    """The exponents that are recorded, and cross-entropy."""
+    every = [(n, runs(found, of_exponent(n, distance))) for n in LADDER]
+    return [rung(n, own) for n, own in every if own]
+
+
+def middle_of(found: Sequence[Record], name: str) -> float:
+    """The median of a metric."""
+    return float(median(record.metrics[name] for record in found))
+
+
+def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
+    """What the paper's case study reports of a metric, as a share, by the names of its claims."""
+    return {
+        names[row.claim]: row.value / (100 if row.unit == "%" else 1)
+        for row in reported(algorithmic.NAME)
+        if row.claim in names and row.metric == metric
+    }
+
+
+def circles(found: Sequence[Record]) -> str:
+    """How many of some runs have EV_2 of 95 % and more, and how many of those are right, too."""
+    if not found:
+        return NOT_YET
+    flat = [r for r in found if r.metrics["ev_2"] >= 0.95]
+    right = [r for r in flat if r.metrics["test_accuracy"] > 0.9]
+    return f"{len(flat)} of {len(found)}, {len(right)} of them above 90 % on test facts"
+
+
+def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
+    """What is said of the exponent, and whether the recorded seeds bear it out, with numbers."""
+    from scipy.stats import fisher_exact
+
+    by_n = {each.exponent: each for each in found}
+    if any(n not in by_n for n in LADDER):
+        return [("the exponents", NOT_YET)]
+    one, four, last, entropy = by_n[1.0], by_n[4.0], by_n[32.0], by_n[None]
+    soonest = min(each.generalised for each in found)
+    delays = [by_n[n].delay for n in (4.0, 8.0, 16.0, 32.0)]
+    table = [[r.solved, len(r.test_epoch) - r.solved] for r in (last, entropy)]
+    p_value = float(fisher_exact(table).pvalue)
+    seeds = len(four.test_epoch)
+    flat = [100 * middle(each.ev_2) for each in (one, four)]
+
+    def holds(truth: bool) -> str:
+        return "holds" if truth else "does not hold"
+
+    return [
+        (
+            f"n = 1 is flatter than n = 4 (EV₂ {flat[0]:.0f} % against {flat[1]:.0f} %) and "
+            f"solves less often ({one.solved} against {four.solved} seeds)",
+            holds(flat[0] > flat[1] and one.solved < four.solved),
+        ),
+        (
+            f"n = 4 solves with every seed ({four.solved} of {seeds}), not 25 % later than the "
+            f"fastest (epoch {four.generalised:.0f} against {soonest:.0f})",
+            holds(four.solved == seeds and four.generalised <= 1.25 * soonest),
+        ),
+        (
+            f"the delay grows with n = 4, 8, 16, 32 ({', '.join(f'{d:g}' for d in delays)} epochs)",
+            holds(delays == sorted(set(delays))),
+        ),
+        (
+            f"n = 32 is like cross-entropy ({last.solved} and {entropy.solved} of {seeds} solve, "
+            f"p = {p_value:.1g})",
+            holds(p_value >= 0.05),
+        ),
+    ]
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def table(rows: Mapping[str, Rung | None]) -> str:
+    """Medians by head, as Markdown; None: not recorded yet."""
+    head = (
+        "head | seeds | 90 % on training facts | 90 % on test facts | got there "
+        "| test accuracy (%) | EV₂ (%) | ring score"
+    )
+    lines = [f"| {head} |", "|---|--:|--:|--:|--:|--:|--:|--:|"]
+    for name, row in rows.items():
+        if row is None:
+            lines.append(f"| {name} | {NOT_YET} | | | | | | |")
+            continue
+        lines.append(
+            f"| {name} | {len(row.test_epoch)} | {epoch_text(row.fitted)} "
+            f"| {epoch_text(row.generalised)} | {row.solved} "
+            f"| {100 * middle(row.test_accuracy):.0f} | {100 * middle(row.ev_2):.0f} "
+            f"| {middle(row.ring_score):.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def epoch_text(epoch: float) -> str:
+    """A median epoch, or that half of the seeds or more never came."""
+    return f"{epoch:g}" if math.isfinite(epoch) else "never"
+
+
+def distance_table(found: Sequence[Record]) -> str:
+    """Every distance at n = 2, 4, 8 and 16, as Markdown: seeds that got there, accuracy, EV_2."""
+    exponents = algorithmic.EXPONENTS[1:5]
+    names = " | ".join(f"n = {n:g}" for n in exponents)
+    lines = [f"| distance | {names} |", "|---" * (len(exponents) + 1) + "|"]
+    for distance in hl.DISTANCES:
+        cells = []
+        for n in exponents:
+            own = runs(found, of_exponent(n, distance))
+            row = rung(n, own) if own else None
+            cells.append(
+                f"{row.solved} of {len(own)}; {100 * middle(row.test_accuracy):.0f} / "
+                f"{100 * middle(row.ev_2):.0f}"
+                if row
+                else "–"
+            )
+        lines.append(f"| {distance.replace('_', '–')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
