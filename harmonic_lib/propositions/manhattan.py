@@ -130,9 +130,12 @@ def intermediate_similarity(dist: Tensor) -> Tensor:
 
 
 def fast_floor(vocabulary: int, floored: bool = False) -> float:
-    """The least loss of ``manhattan_fast``, in nats; ``floored``: with its constant 0.01 / V."""
+    """The least loss of ``manhattan_fast``, in nats; ``floored``: with its constant 0.01 / V.
+
+    With the constant, the probabilities add up to 1.01, and cross-entropy divides by that.
+    """
     p = best_probability(vocabulary, 1.0)
-    return -math.log(p + 0.01 / vocabulary) if floored else -math.log(p)
+    return -math.log((p + 0.01 / vocabulary) / 1.01) if floored else -math.log(p)
 
 
 def along(weight: Tensor, start: Tensor, end: Tensor) -> float:
