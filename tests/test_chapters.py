@@ -131,7 +131,9 @@ def test_it_ends_with_key_points_exercises_and_a_quiz(path: Path) -> None:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the book's sources."""
     root = tmp_path_factory.mktemp("book")
-    for path in [p for name in (*COMMON, "chapters") for p in files_below(ROOT / name)]:
+    for path in [
+        p for name in (*COMMON, "chapters", "pyproject.toml") for p in files_below(ROOT / name)
+    ]:
         place = root / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)

@@ -16,6 +16,7 @@ from harmonic_lib.figures import atlas as maps
 from harmonic_lib.measure import Interval, agreement
 from harmonic_lib.measure.sharpness import spread_of_logs
 from harmonic_lib.propositions import atlas as prop
+from harmonic_lib.propositions.laws import Pairwise
 
 
 def distances() -> Tensor:
@@ -54,8 +55,20 @@ def test_cosine_is_half_a_square() -> None:
 
 
 def test_on_bits_most_are_one_count() -> None:
-    x, w = prop.bits(20, 16, 0), prop.bits(5, 16, 1)
+    x, w = prop.bits(20, 16, 0, zero=True), prop.bits(5, 16, 1, zero=True)
+    assert int((x.sum(-1) == 0).sum()) == int((w.sum(-1) == 0).sum()) == 1
     assert max(prop.binary_violations(x, w).values()) < 1e-12
+
+
+def test_two_zero_vectors_must_be_at_zero() -> None:
+    def broken(name: str) -> Pairwise:
+        d = hl.distance(name)
+        return lambda x, w: d(x, w) + ((x.sum(-1)[:, None] + w.sum(-1)) == 0)
+
+    for zero, worst in ((False, 0.0), (True, 1.0)):
+        x, w = prop.bits(20, 16, 0, zero=zero), prop.bits(5, 16, 1, zero=zero)
+        found = prop.binary_violations(x, w, broken)["bray_curtis"]
+        assert found == pytest.approx(worst, abs=1e-12)
 
 
 def test_off_bits_none_is() -> None:

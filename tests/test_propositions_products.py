@@ -197,6 +197,24 @@ def test_it_is_euclid_after_a_map() -> None:
     assert mah.map_violation(p, lambda q: mah.factor(q).T) > 0.1
 
 
+def test_mahalanobis_is_a_metric_that_turning_changes() -> None:
+    p, points = mah.some_precision(), normal(20, 5)
+    d = hl.distance("mahalanobis", dim=5, precision=p).double().requires_grad_(False)
+    found = euc.laws(d, points)
+    assert found.pop("turned together") > 0.1
+    assert max(found.values()) < 1e-12
+    assert max(euc.laws(mah.by(2 * torch.eye(5).double()), points).values()) < 1e-12
+    broken = euc.laws(lambda x, w: d(x, w).square(), points)
+    assert min(broken["triangle"], broken["degree 1"]) > 0.1
+    assert euc.laws(lambda x, w: d(x, 2 * w), points)["moved together"] > 0.1
+
+
+def test_a_flat_matrix_merges_vectors() -> None:
+    p, flat = mah.some_precision(), torch.diag(torch.tensor([0.0, 1, 2, 3, 4]).double())
+    assert mah.merged_share(mah.by(p), p) == 0
+    assert mah.merged_share(mah.by(flat), flat) == pytest.approx(1 / 5)
+
+
 def test_harmax_does_not_see_the_size_of_p() -> None:
     p = mah.some_precision()
     assert mah.size_violation(lambda d: hl.harmax(d, 8), p) < 1e-12
@@ -217,6 +235,18 @@ def test_gradients_of_mahalanobis() -> None:
     assert mah.gradient_violation(p, lambda x, w, q: mah.by_hand(x, w, q) / 2) > 0.1
     assert mah.length_violation(p) <= 1e-12
     assert mah.length_violation(p, narrower=1.05) > 0.01
+
+
+@pytest.mark.parametrize("form", ["full", "cholesky", "diagonal"])
+def test_the_gradient_in_p(form: str) -> None:
+    def twice(x: Tensor, w: Tensor, q: Tensor) -> Tensor:
+        return 2 * mah.by_hand_in_p(x, w, q)
+
+    p = mah.some_precision()
+    assert mah.slope_in_p_violation(p) < 1e-12
+    assert mah.slope_in_p_violation(p, twice) > 0.1
+    assert mah.step_in_p_violation(form) < 1e-6
+    assert mah.step_in_p_violation(form, twice) > 0.1
 
 
 def test_where_the_released_layers_start() -> None:

@@ -27,6 +27,15 @@ ROUNDING = 1e-12
 def test_threshold_and_temperature_are_rulers() -> None:
     assert hamming.ruler_violation() < ROUNDING
     assert hamming.ruler_violation(lambda t, _: hamming.soft(t, 1.0)) > 0.1
+    assert hamming.ruler_violation(hamming.hard) == 0
+    assert hamming.ruler_violation(lambda _, temp: hamming.hard(0.5, temp)) > 0.1
+
+
+def test_only_hard_bits_at_zero_do_not_see_a_factor() -> None:
+    assert hamming.ruler_violation(hamming.hard, threshold=0) == 0
+    assert hamming.factor_violation(hamming.hard, 0) == 0
+    assert hamming.factor_violation(hamming.hard, 0.5) > 0.1
+    assert hamming.factor_violation(hamming.soft, 0) > 0.1
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
@@ -127,6 +136,9 @@ def test_the_slope_of_canberra_and_what_it_freezes() -> None:
     assert laws.slope_violation(WEIGHTED, canberra.slope) > 1
     assert canberra.frozen_violation("canberra") < 1e-6
     assert canberra.frozen_violation("manhattan") > 0.1
+    assert canberra.unfed_violation("canberra") == 0
+    for name in ("manhattan", "bray_curtis"):
+        assert canberra.unfed_violation(name) > 0.1
 
 
 def test_dead_features_add_their_number_and_flatten() -> None:
@@ -195,6 +207,16 @@ def test_only_the_normalized_form_sees_neither_size_nor_sign() -> None:
         assert bray_curtis.radial_violation(FORMS[name]) > 0.1
 
 
+def test_a_distance_that_ignores_the_sign_of_whole_vectors_alone_is_found_out() -> None:
+    def unsigned(x: Tensor, w: Tensor) -> Tensor:
+        cosine: Tensor = 1 - hl.distance("cosine")(x, w)
+        return 1 - cosine.abs()
+
+    x, w = laws.normal(5, 6), laws.normal(3, 6, seed=1)
+    assert torch.allclose(unsigned(7 * x, -w), unsigned(x, w))
+    assert bray_curtis.separate_violation(unsigned) > 0.1
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_the_released_floors_break_the_scale_invariance(name: str) -> None:
     assert bray_curtis.joint_violation(FORMS[name], 1e-3) < ROUNDING
@@ -220,6 +242,17 @@ def test_the_released_denominator_is_the_smaller_and_has_a_favourite() -> None:
     assert bray_curtis.favourite_share(FORMS["standard"], x, w) < 0.5
     assert bray_curtis.disagreement(theirs, FORMS["standard"], x, w) > 0.5
     assert bray_curtis.disagreement(theirs, theirs, x, w) == 0
+
+
+def test_features_that_sum_to_zero_leave_the_released_denominator() -> None:
+    theirs = bray_curtis.released_distance("standard")
+    x = laws.normal(100, 64)
+    centred = x - x.mean(-1, keepdim=True)
+    w = canberra.first_prototypes(10, 64).double()
+    assert bray_curtis.zero_sum_violation(theirs, centred, w) < 1e-9
+    assert bray_curtis.zero_sum_violation(theirs, x, w) > 0.1
+    for name in ("standard", "abs"):
+        assert bray_curtis.zero_sum_violation(FORMS[name], centred, w) > 0.1
 
 
 def test_the_denominators_agree_for_counts() -> None:

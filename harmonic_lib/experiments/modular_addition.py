@@ -31,7 +31,7 @@ SEEDS = {"smoke": (SEED,), "quick": (SEED,), "full": algorithmic.SEEDS["quick"]}
 #: at quick, a little longer than the head took with this seed
 EPOCHS = {
     "smoke": {"cross-entropy": 4, "ring": 4, "ladder": 3, "others": 3},
-    "quick": {"cross-entropy": 820, "ring": 360, "ladder": 220, "others": 165},
+    "quick": {"cross-entropy": 820, "ring": 370, "ladder": 250, "others": 165},
     "full": {"cross-entropy": 1500, "ring": 1500, "ladder": 1500, "others": 1500},
 }
 LIVE = {"smoke": (4.0,), "quick": (4.0,), "full": (1.0, 4.0, 8.0, 16.0, 32.0)}

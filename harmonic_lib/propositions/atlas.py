@@ -14,16 +14,21 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.measure.sharpness import matched_exponent
-from harmonic_lib.propositions.laws import normal
+from harmonic_lib.propositions.laws import Pairwise, normal
 
 POWERS = (1.0, 1.5, 2.0, 3.0, 8.0, math.inf)
 
 
-def bits(rows: int, dim: int, seed: int) -> Tensor:
-    """Vectors of zeros and ones in float64, (rows, dim), none of them without a one."""
+def bits(rows: int, dim: int, seed: int, *, zero: bool = False) -> Tensor:
+    """Vectors of zeros and ones in float64, (rows, dim), none of them without a one.
+
+    zero: but for the first, which is then all zeros.
+    """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(2, (rows, dim), generator=generator).double()
     drawn[drawn.sum(-1) == 0, 0] = 1.0
+    if zero:
+        drawn[0] = 0.0
     return drawn
 
 
@@ -91,10 +96,11 @@ def cosine_violation(exponent: float, seed: int, ratio: float = 2.0) -> float:
     return float((cosine - euclid).abs().max())
 
 
-def binary_violations(x: Tensor, w: Tensor) -> dict[str, float]:
+def binary_violations(
+    x: Tensor, w: Tensor, distance: Callable[[str], Pairwise] = hl.distance
+) -> dict[str, float]:
     """How far each distance is from what it should be on bits, in terms of Hamming's."""
-    dim = x.shape[-1]
-    differ = dim * hl.distance("hamming", form="hard")(x, w)
+    differ = x.shape[-1] * hl.distance("hamming", form="hard")(x, w)
     ones = x.sum(-1).unsqueeze(-1) + w.sum(-1)
     expected = {
         "manhattan": differ,
@@ -102,9 +108,8 @@ def binary_violations(x: Tensor, w: Tensor) -> dict[str, float]:
         "minkowski": differ ** (1 / 1.5),
         "canberra": differ,
         "chebyshev": (differ > 0).double(),
-        "bray_curtis": differ / ones,
+        "bray_curtis": torch.where(ones > 0, differ / ones, 0.0),
     }
     return {
-        name: float((hl.distance(name)(x, w) - value).abs().max())
-        for name, value in expected.items()
+        name: float((distance(name)(x, w) - value).abs().max()) for name, value in expected.items()
     }

@@ -63,10 +63,11 @@ def events_violation(d: Pairwise) -> float:
 
 
 def separate_violation(d: Pairwise) -> float:
-    """How much d changes when every vector, and every sign, is changed on its own."""
+    """How much d changes when every vector gets a size, and every coordinate a sign, of its own."""
     x, w = normal(50, 6), normal(9, 6, seed=1)
-    by_x = torch.linspace(0.01, 100, 50, dtype=x.dtype).unsqueeze(1)
-    return float((d(x * by_x, -w) - d(x, w)).abs().max())
+    by_x = torch.linspace(0.01, 100, 50, dtype=x.dtype).unsqueeze(1) * normal(50, 6, seed=2).sign()
+    by_w = torch.linspace(30, 0.1, 9, dtype=x.dtype).unsqueeze(1) * normal(9, 6, seed=3).sign()
+    return float((d(x * by_x, w * by_w) - d(x, w)).abs().max())
 
 
 def joint_violation(d: Pairwise, factor: float) -> float:
@@ -102,6 +103,15 @@ def standard_slope(x: Tensor, w: Tensor) -> Tensor:
 
 
 # --- the released denominator -----------------------------------------------------------------
+
+
+def zero_sum_violation(d: Pairwise, x: Tensor, w: Tensor, eps: float = 1e-3) -> float:
+    """How far d is, relative, from the released distance without x in its denominator.
+
+    That is the Manhattan distance over |sum w| + eps, which counts as 10 eps at least.
+    """
+    whole = (w.sum(-1).abs() + eps).clamp(min=10 * eps)
+    return float((d(x, w) * whole / torch.cdist(x, w, p=1) - 1).abs().max())
 
 
 def favourite_share(d: Pairwise, x: Tensor, w: Tensor) -> float:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.measure.sharpness import spread_of_logs
 from harmonic_lib.propositions.laws import Pairwise, normal, of_pairs
 
 
@@ -88,9 +87,13 @@ def frozen_share(start: Tensor, end: Tensor) -> dict[str, float]:
     return {"negative": float(same[start < 0].mean()), "positive": float(same[start > 0].mean())}
 
 
-def frozen_violation(name: str = "canberra", steps: int = 30) -> float:
-    """The most that a weight of the wrong sign moved, in training on inputs without negatives."""
+def trained(name: str, steps: int = 30) -> tuple[Tensor, Tensor]:
+    """The weights of a head before and after training, (4, 8), on inputs without negatives.
+
+    The first feature is 0 in all of them.
+    """
     x, y = normal(60, 8).relu(), torch.arange(60) % 4
+    x[:, 0] = 0
     head = hl.HarmonicHead(8, 4, name, exponent=4).double()
     with torch.no_grad():
         head.weight.copy_(normal(4, 8, seed=1))
@@ -100,7 +103,19 @@ def frozen_violation(name: str = "canberra", steps: int = 30) -> float:
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(head(x), y).backward()
         optimiser.step()
-    return float((head.weight.detach() - start)[start < 0].abs().max())
+    return start, head.weight.detach()
+
+
+def frozen_violation(name: str = "canberra") -> float:
+    """The most that a weight of the wrong sign moved, of a feature that is not always 0."""
+    start, end = (weight[:, 1:] for weight in trained(name))
+    return float((end - start)[start < 0].abs().max())
+
+
+def unfed_violation(name: str = "canberra") -> float:
+    """The most that a weight of the feature that is always 0 moved, of either sign."""
+    start, end = (weight[:, 0] for weight in trained(name))
+    return min(float((end - start)[sign * start > 0].abs().max()) for sign in (-1, 1))
 
 
 # --- many features that are zero --------------------------------------------------------------
@@ -134,11 +149,16 @@ def dead_violation(d: Pairwise, share: float = 0.6) -> float:
 
 
 def spread_excess(d: Pairwise, share: float = 0.6) -> float:
-    """How much more the log-distances spread with zero features than the proposition allows."""
+    """How much more the log-distances spread with zero features than the proposition allows.
+
+    The worst of 40 inputs, each with zeros of its own, as many as come by chance.
+    """
     x, w = normal(40, 50), normal(7, 50, seed=1)
-    dead = int(share * 50)
-    x[:, :dead] = 0
-    live = x[:, dead:], w[:, dead:]
-    dist = standard()(*live)
-    bound = float((dist.std(-1, correction=0) / dead).mean())
-    return spread_of_logs(d(x, w)) - bound
+    generator = torch.Generator().manual_seed(2)
+    x[torch.rand(x.shape, generator=generator) < share] = 0
+    spreads = d(x, w).log().std(-1, correction=0)
+    excess = [
+        float(spread - standard()(one[one != 0][None], w[:, one != 0]).std(correction=0) / m)
+        for one, spread, m in zip(x, spreads, (x == 0).sum(-1), strict=True)
+    ]
+    return max(excess)

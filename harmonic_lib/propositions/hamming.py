@@ -25,14 +25,32 @@ def soft(threshold: float, temperature: float) -> Pairwise:
     return hl.distance("hamming", threshold=threshold, temperature=temperature)
 
 
+def hard(threshold: float, temperature: float) -> Pairwise:
+    """The hard form, whose distances do not depend on the temperature."""
+    return hl.distance("hamming", form="hard", threshold=threshold, temperature=temperature)
+
+
 # --- the law it obeys -------------------------------------------------------------------------
 
 
-def ruler_violation(make: Option = soft, factor: float = 3.0) -> float:
-    """How far d(ax, aw) is from d(x, w) with threshold and temperature divided by a."""
+FACTORS = (0.1, 0.7, 3.0, 40.0)
+
+
+def ruler_violation(make: Option = soft, threshold: float = 0.5) -> float:
+    """How far d(ax, aw) is from d(x, w) with threshold and temperature divided by a; several a."""
     x, w = normal(40, 12), normal(7, 12, seed=1)
-    larger, smaller = make(0.5, 0.7), make(0.5 / factor, 0.7 / factor)
-    return float((larger(factor * x, factor * w) - smaller(x, w)).abs().max())
+    d, worst = make(threshold, 0.7), 0.0
+    for a in FACTORS:
+        smaller = make(threshold / a, 0.7 / a)
+        worst = max(worst, float((d(a * x, a * w) - smaller(x, w)).abs().max()))
+    return worst
+
+
+def factor_violation(make: Option, threshold: float) -> float:
+    """How far d(ax, aw) is from d(x, w), which it is for the degree 0; several a."""
+    x, w = normal(40, 12), normal(7, 12, seed=1)
+    d = make(threshold, 0.7)
+    return max(float((d(a * x, a * w) - d(x, w)).abs().max()) for a in FACTORS)
 
 
 def steepness(radius: float, temperature: float) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
+from harmonic_lib.distances.mahalanobis import Mahalanobis
 from harmonic_lib.propositions.laws import Pairwise, normal
 
 
@@ -49,6 +50,13 @@ def map_violation(precision: Tensor, root: Callable[[Tensor], Tensor] = factor) 
     f = root(precision)
     euclid = torch.cdist(x @ f, w @ f)
     return float((by(precision)(x, w) - euclid).abs().max())
+
+
+def merged_share(d: Pairwise, precision: Tensor) -> float:
+    """The share of pairs an eigenvector of P apart whose distance is 0: none, for a metric."""
+    x, steps = normal(30, 5), torch.linalg.eigh(precision).eigenvectors.T
+    dist = torch.stack([d(u[None], u + steps)[0] for u in x])
+    return float((~(dist > 1e-6)).double().mean())
 
 
 def size_violation(probabilities: Callable[[Tensor], Tensor], precision: Tensor) -> float:
@@ -93,6 +101,46 @@ def gradient_violation(
     own = torch.stack([d(every[:, k], w[k : k + 1]).sum() for k in range(7)])
     (found,) = torch.autograd.grad(own.sum(), every)
     return float((found - formula(x, w, precision)).abs().max())
+
+
+def by_hand_in_p(x: Tensor, w: Tensor, precision: Tensor) -> Tensor:
+    """The gradient of d in P, (x - w)(x - w)' / 2d: (N, K, D, D)."""
+    gaps = x.unsqueeze(1) - w
+    outer = gaps.unsqueeze(-1) * gaps.unsqueeze(-2)
+    return outer / (2 * by(precision)(x, w)[..., None, None])
+
+
+def slope_in_p_violation(
+    precision: Tensor, formula: Callable[[Tensor, Tensor, Tensor], Tensor] = by_hand_in_p
+) -> float:
+    """How far autograd's gradients in the entries of P, all of them free, are from the formula."""
+    x, w = normal(8, 5), normal(3, 5, seed=1)
+    found = torch.autograd.functional.jacobian(lambda p: by(p)(x, w), precision)
+    return float((found - formula(x, w, precision)).abs().max())
+
+
+def step_in_p_violation(
+    form: str,
+    formula: Callable[[Tensor, Tensor, Tensor], Tensor] = by_hand_in_p,
+    step: float = 1e-4,
+) -> float:
+    """How far the library's distances go astray from the formula when its P makes a small step.
+
+    From random weights of the form, a step there and a step back; divided by the step.
+    """
+    x, w = normal(8, 5), normal(3, 5, seed=1)
+    d = Mahalanobis(5, form).double()
+    shape = d.weight.shape
+    start, way = normal(*shape, seed=2) / 2, normal(*shape, seed=3)
+    found, matrices = [], []
+    with torch.no_grad():
+        for move in (0, -step, step):
+            d.weight.copy_(start + move * way)
+            found.append(d(x, w))
+            matrices.append(d.precision.clone())
+    slope = formula(x, w, matrices[0])
+    expected = (slope * (matrices[2] - matrices[1])).sum((-2, -1))
+    return float((found[2] - found[1] - expected).abs().max() / (2 * step))
 
 
 def length_violation(precision: Tensor, narrower: float = 1.0) -> float:
