@@ -60,7 +60,7 @@ def differences(config: algorithmic.Config) -> dict[str, str]:
         for ours, own in zip(
             together.members[s].parameters(), alone.members[0].parameters(), strict=True
         ):
-            weight = max(weight, float((ours - own).abs().max()))
+            weight = max(weight, float((ours - own).detach().abs().max()))
         gap = together.history["loss"][:, s] - alone.history["loss"][:, 0]
         loss = max(loss, float(gap.abs().max()))
     return {"largest_weight_gap": f"{weight:.1e}", "largest_loss_gap": f"{loss:.1e}"}

@@ -260,3 +260,13 @@ NOT_YET = {
     ("chebyshev", "smooth"),  # three exponentials for each coordinate of a pair
 }
 """The forms whose step is dearer than it should be."""
+
+
+def test_twenty_seeds_cost_at_most_three_times_one() -> None:
+    with (benchmarks_dir() / "ensemble.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["head"] for row in rows} == {"cross-entropy", "harmonic"}
+    for row in rows:
+        assert int(row["seeds"]) == 20
+        assert float(row["ensemble_s"]) / float(row["one_s"]) <= 3
+        assert float(row["largest_weight_gap"]) < 1e-5
