@@ -6,6 +6,7 @@ import dataclasses
 import math
 from dataclasses import asdict
 
+import fake_records
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -35,20 +36,8 @@ def forget(x: Tensor, y: Tensor, x_new: Tensor) -> Tensor:
 
 
 def record(config: algo.Config, seed: int, accuracy: float, epoch: float) -> records.Record:
-    return records.Record(
-        claim="",
-        experiment="algorithmic",
-        config=asdict(config),
-        seed=seed,
-        metrics={"test_accuracy": accuracy, "test_epoch_90": epoch},
-        data={},
-        duration_s=1.0,
-        device="CPU",
-        versions={},
-        commit="",
-        code="",
-        created="2026-01-01T00:00:00+00:00",
-    )
+    metrics = {"test_accuracy": accuracy, "test_epoch_90": epoch}
+    return fake_records.record(asdict(config), seed, metrics, experiment="algorithmic")
 
 
 # --- propositions -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import asdict, replace
 
+import fake_records
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -209,19 +210,9 @@ def test_other_heads_are_those_that_are_named() -> None:
 
 def record(exponent: float | None, seed: int, **metrics: float) -> Record:
     names = ("train_epoch_90", "train_accuracy", "test_accuracy", "ev_2", "ring_score")
-    return Record(
-        claim="",
-        experiment="algorithmic",
-        config=asdict(modular.of_exponent(exponent)),
-        seed=seed,
-        metrics=dict.fromkeys(names, 0.5) | metrics,
-        data={},
-        duration_s=1.0,
-        device="CPU",
-        versions={},
-        commit="",
-        code="",
-        created="2026-01-01T00:00:00+00:00",
+    config = asdict(modular.of_exponent(exponent))
+    return fake_records.record(
+        config, seed, dict.fromkeys(names, 0.5) | metrics, experiment="algorithmic"
     )
 
 

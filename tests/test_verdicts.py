@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+import fake_records
 import numpy as np
 import pytest
 from scipy import stats
@@ -59,20 +60,7 @@ def runs(
 ) -> list[Record]:
     """Records of one configuration, a seed a value."""
     return [
-        Record(
-            claim=claim,
-            experiment="an experiment",
-            config={"claim": claim},
-            seed=seed,
-            metrics={metric: value},
-            data={},
-            duration_s=1.0,
-            device="CPU, 1 thread",
-            versions={"torch": "2"},
-            commit="",
-            code="",
-            created="2026-01-01T00:00:00+00:00",
-        )
+        fake_records.record({"claim": claim}, seed, {metric: value}, claim=claim)
         for seed, value in enumerate(values)
     ]
 

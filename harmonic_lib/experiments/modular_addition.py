@@ -14,13 +14,11 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import records
 from harmonic_lib.checks import check_name
 from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.measure.embedding import explained_variance
-from harmonic_lib.paths import data_dir
 from harmonic_lib.records import Record
 from harmonic_lib.reported import reported
 
@@ -170,12 +168,6 @@ def frames(run: Run, epochs: Sequence[int]) -> tuple[Tensor, list[str]]:
 
 
 # --- from the records ------------------------------------------------------------------------
-
-
-def recorded() -> list[Record]:
-    """The records of all algorithmic tasks; none where the file has not been made yet."""
-    path = data_dir() / "results" / f"{algorithmic.NAME}.jsonl"
-    return records.recorded(algorithmic.NAME) if path.exists() else []
 
 
 def runs(found: Sequence[Record], config: Config) -> list[Record]:
