@@ -7,7 +7,7 @@ from itertools import permutations, product
 import pytest
 import torch
 
-from harmonic_lib.data.tasks import TASKS, clean_split, released_split, same_sizes, task
+from harmonic_lib.data.tasks import TASKS, clean_split, released_split, stack_splits, task
 
 
 def facts(name: str) -> dict[tuple[int, ...], int]:
@@ -110,7 +110,7 @@ def test_a_clean_split_shares_nothing_and_leaves_nothing_out() -> None:
 
 
 def test_splits_of_many_seeds() -> None:
-    train, test = same_sizes([clean_split(10, 7, seed) for seed in range(3)])
+    train, test = stack_splits([clean_split(10, 7, seed) for seed in range(3)])
     assert (train.shape, test.shape) == ((3, 7), (3, 3))
 
 

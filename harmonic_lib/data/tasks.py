@@ -144,6 +144,6 @@ def released_split(task: Task, size: int, fraction: float, seed: int) -> Split:
     return Split(rows[:cut], rows[cut:])
 
 
-def same_sizes(splits: Sequence[Split]) -> tuple[Tensor, Tensor]:
+def stack_splits(splits: Sequence[Split]) -> tuple[Tensor, Tensor]:
     """The training and the test rows of one split a seed: (S, train), (S, test)."""
     return torch.stack([s.train for s in splits]), torch.stack([s.test for s in splits])

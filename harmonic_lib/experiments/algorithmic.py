@@ -9,6 +9,7 @@ and larger batches and steps, with which a fifth of the epochs will do.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,8 +21,9 @@ from torch import Tensor, nn
 
 import harmonic_lib as hl
 from harmonic_lib.checks import check_name
-from harmonic_lib.data.tasks import Split, Task, clean_split, released_split, same_sizes, task
+from harmonic_lib.data.tasks import Split, Task, clean_split, released_split, stack_splits, task
 from harmonic_lib.ensemble import Ensemble
+from harmonic_lib.measure.cosets import best_coset_partition
 from harmonic_lib.measure.embedding import components_for, effective_rank, explained_variance
 from harmonic_lib.measure.flops import training_flops
 from harmonic_lib.measure.grokking import seen_and_unseen, stays_above
@@ -179,6 +181,8 @@ def configs(profile: str) -> list[Config]:
     ]
     if profile != "full":
         return list(dict.fromkeys(ladder + pairs))
+    sharper = [like_for_like(name, "euclidean", math.sqrt(WIDTH)) for name in NAMES]
+    sharper += [like_for_like("permutation", "euclidean", n) for n in EXPONENTS[3:5]]
     cases = [case_study(name) for name in CASES]
     released = [as_released(name, head) for name in NAMES for head in HEADS]
     efficiency = [
@@ -192,7 +196,14 @@ def configs(profile: str) -> list[Config]:
         for distance in hl.DISTANCES
         for n in EXPONENTS[1:5]
     ]
-    return list(dict.fromkeys(ladder + pairs + cases + released + nine + efficiency))
+    transformers = [as_released(name, head, "transformer") for name in NAMES for head in HEADS]
+    transformers += [
+        like_for_like(name, distance, n, model="transformer")
+        for name in NAMES
+        for distance, n in HEADS.values()
+    ]
+    every = ladder + pairs + sharper + cases + released + nine + efficiency + transformers
+    return list(dict.fromkeys(every))
 
 
 def claim_of(config: Config) -> str:
@@ -212,9 +223,14 @@ def claims() -> dict[Config, str]:
     return known
 
 
-def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
+def run(
+    config: Config,
+    seeds: Sequence[int],
+    root: Path | None = None,
+    checkpoint: Path | None = None,
+) -> list[Record]:
     """Train a configuration with each of the seeds, together; ``root`` is not used."""
-    return trained(config, tuple(seeds)).records
+    return trained(config, tuple(seeds), checkpoint=checkpoint).records
 
 
 def splits(config: Config, facts: Task, seeds: Sequence[int]) -> list[Split]:
@@ -237,7 +253,7 @@ def trained(
     ``watch`` sees the ensemble after each epoch, besides its accuracies.
     """
     facts = task(config.task)
-    train_rows, test_rows = same_sizes(splits(config, facts, seeds))
+    train_rows, test_rows = stack_splits(splits(config, facts, seeds))
     members = [build(config, facts, seed) for seed in seeds]
     ensemble = Ensemble(members)
     both = torch.cat([train_rows, test_rows], 1)
@@ -365,6 +381,13 @@ def measured(facts: Task, table: Tensor) -> dict[str, float]:
         whole = explained_variance(table)
         own = {f"ev_{k}_all_tokens": float(whole[k - 1]) for k in range(1, 11)}
         own |= {"within_variance_share": within_variance_share(shown, facts.shown % 5)}
+    elif facts.name == "permutation":
+        best = best_coset_partition(shown, seed=0)
+        own = {
+            "coset_order": float(len(best.subgroup)),
+            "coset_within_variance_share": best.share,
+            "coset_p_value": best.p_value,
+        }
     return {
         **{f"ev_{k}": float(shares[k - 1]) for k in range(1, 11)},
         "ev_2_at_least_0.95": float(shares[1] >= 0.95),
