@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from harmonic_lib.ensemble import Ensemble
 
 History = dict[str, Tensor]
-"""By name, (epochs, S): "loss", the mean training loss of an epoch, and whatever was watched."""
+"""By name, (epochs, S): "loss", the mean training loss of an epoch, "seconds", what it took all
+members together, and whatever was watched."""
 
 
 def train(
@@ -71,6 +73,7 @@ def train(
     history = {name: longer(value, epochs) for name, value in past.items()}
     size, rank = fabric.world_size, fabric.global_rank
     for epoch in range(behind, epochs):
+        begun = time.perf_counter()
         module.train()
         total = torch.zeros(ensemble.size, device=fabric.device)
         for rows in batches(orders, y.shape[-1], batch_size, fabric.device):
@@ -86,6 +89,7 @@ def train(
             fabric.backward(loss.sum())
             optimiser.step()
         row = {"loss": mean_over(fabric, total), **watched(ensemble, watch)}
+        row["seconds"] = torch.full((ensemble.size,), time.perf_counter() - begun)
         for name, value in row.items():
             history.setdefault(name, torch.empty(epochs, ensemble.size))[epoch] = value.detach()
         done = epoch + 1

@@ -15,7 +15,7 @@ import torch
 from bs4 import BeautifulSoup
 from torch import Tensor
 
-from harmonic_lib.experiments import algorithmic
+from harmonic_lib.experiments import algorithmic, five_tasks
 from harmonic_lib.experiments import modular_addition as modular
 from harmonic_lib.figures import modular_addition as draw
 from harmonic_lib.figures.animation import EDGE, SIDE, Panel, aligned, animation
@@ -232,15 +232,15 @@ def test_rungs_are_the_exponents_that_are_recorded() -> None:
     assert (entropy.solved, entropy.generalised, entropy.delay) == (0, math.inf, math.inf)
     assert entropy.fitted == 0.5
     assert modular.rungs([]) == []
-    assert modular.runs(found, modular.of_exponent(8.0)) == []
+    assert five_tasks.runs(found, modular.of_exponent(8.0)) == []
 
 
 def test_tables_tell_medians_and_what_is_missing() -> None:
     (four,) = modular.rungs([record(4.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, 21.0))])
-    *_, first, second = modular.table({"four": four, "eight": None}).splitlines()
+    *_, first, second = modular.rung_table({"four": four, "eight": None}).splitlines()
     assert first == "| four | 2 | 0.5 | 15.5 | 2 | 50 | 50 | 0.50 |"
     assert second.startswith("| eight | not recorded yet |")
-    assert modular.epoch_text(math.inf) == "never"
+    assert five_tasks.epoch_text(math.inf) == "never"
 
 
 def test_the_table_of_distances_has_them_all() -> None:
@@ -255,7 +255,7 @@ def test_circles_are_counted_with_their_accuracy() -> None:
     runs = [record(2.0, 0, ev_2=0.99, test_accuracy=0.4), record(2.0, 1, ev_2=0.95)]
     runs += [record(2.0, 2, ev_2=1.0, test_accuracy=1.0), record(2.0, 3, ev_2=0.94)]
     assert modular.circles(runs) == "3 of 4, 1 of them above 90 % on test facts"
-    assert modular.circles([]) == modular.NOT_YET
+    assert modular.circles([]) == five_tasks.NOT_YET
 
 
 def test_the_case_study_reports_shares() -> None:
@@ -263,7 +263,7 @@ def test_the_case_study_reports_shares() -> None:
     assert modular.reported_cases("ev_2", names) == {"cross-entropy": 0.26, "harmonic": 1.0}
     assert modular.reported_cases("test_accuracy", names) == {"cross-entropy": 0.5}
     found = [record(2.0, s, ev_2=v) for s, v in enumerate((0.1, 0.9, 0.3))]
-    assert modular.middle_of(found, "ev_2") == 0.3
+    assert five_tasks.middle(five_tasks.column(found, "ev_2")) == 0.3
 
 
 def every_rung(epochs: dict[float | None, float], ev: dict[float | None, float]) -> list[Record]:
@@ -285,7 +285,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     told = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
     verdicts = [verdict for _, verdict in told]
     assert verdicts == ["does not hold", "does not hold", "does not hold", "holds"]
-    assert modular.lessons([]) == [("the exponents", modular.NOT_YET)]
+    assert modular.lessons([]) == [("the exponents", five_tasks.NOT_YET)]
 
 
 def test_every_rung_is_recorded_by_the_experiment() -> None:

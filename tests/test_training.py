@@ -234,6 +234,7 @@ def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(
         )
     torch.testing.assert_close(part["head.weight"], whole["head.weight"], rtol=0, atol=0)
     torch.testing.assert_close(history["loss"], expected["loss"], rtol=0, atol=0)
+    assert (history["seconds"] > 0).all()  # of the epochs before the cuts, too
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import records
+from harmonic_lib import markdown, records
 from harmonic_lib.checks import check_name
 from harmonic_lib.data import load
 from harmonic_lib.measure import (
@@ -146,17 +146,23 @@ def table(labels: Sequence[str]) -> str:
     The best exponent is that of the highest mean validation accuracy, of each start by itself.
     """
     columns = "form | best $n$ | test accuracy (%) | at $n = 8$ | spread of $\\log d$ at the start"
-    rows = [f"| {columns} | from noise (its $n$) |", "|---|--:|--:|--:|--:|--:|"]
+    rows = []
     for label in labels:
         images, noise = (recorded(label, start) for start in STARTS)
         n, m = best(images), best(noise)
         accuracies = curve(images, "test_accuracy")
         spread = curve(images, "spread_at_start")[n].mean
         rows.append(
-            f"| {label} | {n:g} | {percent(accuracies[n])} | {percent(accuracies[8.0])} "
-            f"| {spread:.3f} | {percent(curve(noise, 'test_accuracy')[m])} ({m:g}) |"
+            (
+                label,
+                f"{n:g}",
+                percent(accuracies[n]),
+                percent(accuracies[8.0]),
+                f"{spread:.3f}",
+                f"{percent(curve(noise, 'test_accuracy')[m])} ({m:g})",
+            )
         )
-    return "\n".join(rows)
+    return markdown.table(f"{columns} | from noise (its $n$)", rows)
 
 
 def percent(value: Interval) -> str:

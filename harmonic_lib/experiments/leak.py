@@ -310,16 +310,3 @@ def listed(names: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def table(columns: str, rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown: the first column to the left, the others to the right.
-
-    >>> print(table("head | seeds", [("harmonic", 20)]))
-    | head | seeds |
-    |---|--:|
-    | harmonic | 20 |
-    """
-    rule = "|---|" + "--:|" * columns.count("|")
-    lines = [" | ".join(map(str, row)) for row in rows]
-    return "\n".join([f"| {columns} |", rule, *(f"| {line} |" for line in lines)])

@@ -5,10 +5,8 @@ The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`, lik
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +16,8 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
+from harmonic_lib.experiments.five_tasks import NOT_YET, column, epoch_text, late, middle, runs
+from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.records import Record
 from harmonic_lib.reported import reported
@@ -35,7 +35,6 @@ EPOCHS = {
 LIVE = {"smoke": (4.0,), "quick": (4.0,), "full": (1.0, 4.0, 8.0, 16.0, 32.0)}
 """The exponents that a page trains besides 2, which is that of the pair."""
 DISTANCES = ("cosine",)
-NOT_YET = "not recorded yet"
 LADDER: tuple[float | None, ...] = (*algorithmic.EXPONENTS, None)
 """The recorded exponents, and None: cross-entropy."""
 
@@ -63,22 +62,17 @@ class Rung:
     @property
     def fitted(self) -> float:
         """The median epoch of 90 % on training facts; a seed that never came counts as late."""
-        return middle(self.train_epoch.nan_to_num(math.inf))
+        return middle(late(self.train_epoch))
 
     @property
     def generalised(self) -> float:
         """The median epoch of 90 % on test facts, in the same way."""
-        return middle(self.test_epoch.nan_to_num(math.inf))
+        return middle(late(self.test_epoch))
 
     @property
     def delay(self) -> float:
         """The median number of epochs between the two; infinite for a seed without the second."""
-        return middle((self.test_epoch - self.train_epoch).nan_to_num(math.inf))
-
-
-def middle(seeds: Tensor) -> float:
-    """The median, between the two middle ones if even; they may be infinite."""
-    return float(median(seeds.tolist()))
+        return middle(late(self.test_epoch - self.train_epoch))
 
 
 @dataclass(frozen=True)
@@ -156,9 +150,9 @@ def frames(run: Run, epochs: Sequence[int]) -> tuple[Tensor, list[str]]:
     rows = [min(epoch, last) - 1 for epoch in epochs]
     tables = run.tables[rows]
     notes = []
-    for row, table in zip(rows, tables, strict=True):
+    for row, places in zip(rows, tables, strict=True):
         train, test = (float(history[f"{part}_accuracy"][row, 0]) for part in ("train", "test"))
-        ev_2 = float(explained_variance(table)[1])
+        ev_2 = float(explained_variance(places)[1])
         stopped = ", stopped" if row + 1 == last else ""
         notes.append(
             f"epoch {row + 1}{stopped}: train {100 * train:.0f}\N{NO-BREAK SPACE}%, "
@@ -170,12 +164,6 @@ def frames(run: Run, epochs: Sequence[int]) -> tuple[Tensor, list[str]]:
 # --- from the records ------------------------------------------------------------------------
 
 
-def runs(found: Sequence[Record], config: Config) -> list[Record]:
-    """Those of one configuration, by seed."""
-    own = [record for record in found if record.config == asdict(config)]
-    return sorted(own, key=lambda record: record.seed)
-
-
 def of_exponent(exponent: float | None, distance: str = "euclidean") -> Config:
     """The recorded configuration with this exponent; None: cross-entropy."""
     return like_for_like(TASK, None if exponent is None else distance, exponent)
@@ -183,18 +171,14 @@ def of_exponent(exponent: float | None, distance: str = "euclidean") -> Config:
 
 def rung(exponent: float | None, found: Sequence[Record]) -> Rung:
     """The seeds of one exponent from their records."""
-
-    def metric(name: str) -> Tensor:
-        return torch.tensor([record.metrics[name] for record in found], dtype=torch.float64)
-
     return Rung(
         exponent,
-        metric("train_epoch_90"),
-        metric("test_epoch_90"),
-        metric("train_accuracy"),
-        metric("test_accuracy"),
-        metric("ev_2"),
-        metric("ring_score"),
+        column(found, "train_epoch_90"),
+        column(found, "test_epoch_90"),
+        column(found, "train_accuracy"),
+        column(found, "test_accuracy"),
+        column(found, "ev_2"),
+        column(found, "ring_score"),
     )
 
 
@@ -202,11 +186,6 @@ def rungs(found: Sequence[Record], distance: str = "euclidean") -> list[Rung]:
     """The exponents that are recorded, and cross-entropy."""
     every = [(n, runs(found, of_exponent(n, distance))) for n in LADDER]
     return [rung(n, own) for n, own in every if own]
-
-
-def middle_of(found: Sequence[Record], name: str) -> float:
-    """The median of a metric."""
-    return float(median(record.metrics[name] for record in found))
 
 
 def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
@@ -271,36 +250,34 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
 # --- tables ----------------------------------------------------------------------------------
 
 
-def table(rows: Mapping[str, Rung | None]) -> str:
+def rung_table(rows: Mapping[str, Rung | None]) -> str:
     """Medians by head, as Markdown; None: not recorded yet."""
-    head = (
+    columns = (
         "head | seeds | 90 % on training facts | 90 % on test facts | got there "
         "| test accuracy (%) | EV₂ (%) | ring score"
     )
-    lines = [f"| {head} |", "|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for name, row in rows.items():
-        if row is None:
-            lines.append(f"| {name} | {NOT_YET} | | | | | | |")
-            continue
-        lines.append(
-            f"| {name} | {len(row.test_epoch)} | {epoch_text(row.fitted)} "
-            f"| {epoch_text(row.generalised)} | {row.solved} "
-            f"| {100 * middle(row.test_accuracy):.0f} | {100 * middle(row.ev_2):.0f} "
-            f"| {middle(row.ring_score):.2f} |"
-        )
-    return "\n".join(lines)
+    return table(columns, [(name, *rung_cells(row)) for name, row in rows.items()])
 
 
-def epoch_text(epoch: float) -> str:
-    """A median epoch, or that half of the seeds or more never came."""
-    return f"{epoch:g}" if math.isfinite(epoch) else "never"
+def rung_cells(row: Rung | None) -> list[str]:
+    """The cells of one head."""
+    if row is None:
+        return [NOT_YET, *[""] * 6]
+    return [
+        f"{len(row.test_epoch)}",
+        epoch_text(row.fitted),
+        epoch_text(row.generalised),
+        f"{row.solved}",
+        f"{100 * middle(row.test_accuracy):.0f}",
+        f"{100 * middle(row.ev_2):.0f}",
+        f"{middle(row.ring_score):.2f}",
+    ]
 
 
 def distance_table(found: Sequence[Record]) -> str:
     """Every distance at n = 2, 4, 8 and 16, as Markdown: seeds that got there, accuracy, EV_2."""
     exponents = algorithmic.EXPONENTS[1:5]
-    names = " | ".join(f"n = {n:g}" for n in exponents)
-    lines = [f"| distance | {names} |", "|---" * (len(exponents) + 1) + "|"]
+    rows = []
     for distance in hl.DISTANCES:
         cells = []
         for n in exponents:
@@ -312,5 +289,5 @@ def distance_table(found: Sequence[Record]) -> str:
                 if row
                 else "–"
             )
-        lines.append(f"| {distance.replace('_', '–')} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append((distance.replace("_", "–"), *cells))
+    return table(" | ".join(["distance", *(f"n = {n:g}" for n in exponents)]), rows)
