@@ -8,13 +8,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from filelock import FileLock, Timeout
 from joblib import Parallel, delayed, parallel_config, register_parallel_backend
 from joblib._dask import DaskDistributedBackend
 from rich.console import Console
@@ -22,6 +24,7 @@ from rich.progress import Progress
 
 from harmonic_lib import records
 from harmonic_lib.checks import check_name, check_size
+from harmonic_lib.code_hash import code_hash
 from harmonic_lib.experiments import Experiment
 from harmonic_lib.measure.energy import Meter, meter
 from harmonic_lib.records import Record, config_hash
@@ -38,6 +41,11 @@ class Task:
 
     def __str__(self) -> str:
         return f"{config_hash(asdict(self.config))}, seeds {' '.join(map(str, self.seeds))}"
+
+    @property
+    def file(self) -> str:
+        """A name for a file that is about this task alone."""
+        return f"{config_hash({'config': asdict(self.config), 'seeds': self.seeds})}.ckpt"
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,9 @@ def sweep(
     """Do and record an experiment's runs, but those that are in the file of records.
 
     This process alone writes. A run that fails is reported on stderr, and the rest goes on.
+    Runs that are long keep their state in a folder beside ``path``, so that one which is cut
+    goes on where it was; a state is of use to the code that left it alone, and goes with the
+    record. On another machine's workers nothing is kept.
 
     Args:
         path: the file of records.
@@ -107,6 +118,7 @@ def sweep(
     done = {records.run_of(record) for record in records.read(path)}
     wanted = dict.fromkeys(seeds if seeds is not None else experiment.SEEDS[profile])
     tasks = plan(experiment.configs(profile), tuple(wanted), done)
+    folder = None if scheduler else path.with_suffix(".unfinished") / code_hash(experiment.__name__)
     runs = sum(len(task.seeds) for task in tasks)
     there, recorded, failed = len(experiment.configs(profile)) * len(wanted) - runs, 0, []
     with ExitStack() as stack:
@@ -115,13 +127,15 @@ def sweep(
         power = stack.enter_context(metering()) if energy else None
         stack.enter_context(engine(backend, jobs, scheduler))
         show = stack.enter_context(display(len(tasks)))
-        for result in results(tasks, experiment.run, root):
+        for result in results(tasks, partial(attempt, experiment.run, root, folder)):
             if not result.error:
                 try:
                     rows = shares(result.records, power, jobs)
                     recorded += len(records.append(path, *rows))
                 except ValueError as error:  # no record: the experiment's mistake, not the disk's
                     result = replace(result, error=str(error))
+                else:
+                    forget(result.task, folder)
             if result.error:
                 failed.append(result)
             show(result)
@@ -139,17 +153,46 @@ def plan(configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]
     return tasks
 
 
-def attempt(run: Callable[..., list[Record]], task: Task, root: Path | None) -> Result:
+def attempt(
+    run: Callable[..., list[Record]], root: Path | None, folder: Path | None, task: Task
+) -> Result:
     """Do a task where the backend wants it done; its failure is a result, too."""
     try:
-        return Result(task, run(task.config, task.seeds, root))
+        with checkpoint(task, folder) as kept:
+            return Result(task, run(task.config, task.seeds, root, kept))
     except Exception:
         return Result(task, error=traceback.format_exc())
 
 
-def results(
-    tasks: Sequence[Task], run: Callable[..., list[Record]], root: Path | None
-) -> Iterator[Result]:
+@contextmanager
+def checkpoint(task: Task, folder: Path | None) -> Iterator[Path | None]:
+    """A file for the state of a task; None where there is no folder or another sweep has it."""
+    if folder is None:
+        yield None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / task.file
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(path.with_suffix(".lock"), blocking=False))
+        except Timeout:
+            yield None
+        else:
+            yield path
+
+
+def forget(task: Task, folder: Path | None) -> None:
+    """Remove what a recorded task left, and the folders that are empty then."""
+    if folder is None:
+        return
+    for suffix in (".ckpt", ".lock"):
+        (folder / task.file).with_suffix(suffix).unlink(missing_ok=True)
+    for empty in (folder, folder.parent):
+        with suppress(OSError):
+            empty.rmdir()
+
+
+def results(tasks: Sequence[Task], do: Callable[[Task], Result]) -> Iterator[Result]:
     """The results of tasks, in the order in which they end.
 
     A task's own failure is a result. Where the backend fails instead, because a worker died or
@@ -159,7 +202,7 @@ def results(
 
     def parallel(some: Iterable[Task]) -> Iterator[Result]:
         # batches of one: each result comes, and is recorded, when its own task ends
-        calls = (delayed(attempt)(run, task, root) for task in some)
+        calls = (delayed(do)(task) for task in some)
         yield from Parallel(return_as="generator_unordered", batch_size=1)(calls)
 
     left = {str(task): task for task in tasks}
@@ -229,16 +272,16 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]
     """Dask's backend that makes a result of a worker's death, where joblib would wait for ever."""
 
     def submit(self, batch: Any, callback: Callable[[list[Result]], None]) -> Any:
-        ((_, arguments, _),) = batch.items
+        ((do, (task,), _),) = batch.items
 
         def tell(future: Any) -> None:
             try:
                 result = future.result()
             except Exception as error:
-                result = Result(arguments[1], error=f"the worker died: {error!r}")
+                result = Result(task, error=f"the worker died: {error!r}")
             callback([result])
 
-        future = self.client.submit(attempt, *arguments, pure=False)
+        future = self.client.submit(do, task, pure=False)
         future.add_done_callback(tell)
         return future
 

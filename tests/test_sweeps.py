@@ -26,7 +26,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pro
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(experiments.RECORDED, "tiny", tiny)
+    monkeypatch.setitem(experiments.RECORDED, "tiny", tiny.EXPERIMENT)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_processes_that_die_are_reported_and_the_rest_goes_on(
     def workers(**_: object) -> Callable[[Iterable[Any]], Iterator[sweeps.Result]]:
         def work(calls: Iterable[Any]) -> Iterator[sweeps.Result]:
             for function, arguments, _ in calls:
-                if arguments[1].config.mood == "dies":
+                if arguments[0].config.mood == "dies":
                     raise TerminatedWorkerError("signal 9")
                 yield function(*arguments)
 
@@ -182,6 +182,50 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     error = capsys.readouterr().err
     assert package in error
     assert f'pip install "harmonic-lib[{extra}]"' in error
+
+
+# --- states of runs that are not finished ----------------------------------------------------
+
+
+def test_what_is_recorded_leaves_no_state_and_what_fails_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY", "0 2 raises")
+    harmonic_run(path)
+    (task,) = sweeps.plan([tiny.Config(0, "raises")], (0, 1), set())
+    states = [p.name for p in path.parent.rglob("*") if p.suffix == ".ckpt"]
+    assert states == [task.file]
+
+
+def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path) -> None:
+    (task,) = sweeps.plan([tiny.Config(7, seconds=0.0)], (0,), set())
+    (other,) = sweeps.plan([tiny.Config(7, seconds=0.0)], (1,), set())
+    found: list[str | None] = []
+
+    def run(*arguments: Any) -> list[Record]:
+        state = arguments[-1]
+        found.append(state.read_text() if state.exists() else None)
+        state.write_text(f"{arguments[1]}")
+        return []
+
+    for each in (task, other, task):
+        sweeps.attempt(run, None, tmp_path / "states", each)
+    assert found == [None, None, "(0,)"]
+    sweeps.forget(task, tmp_path / "states")
+    assert [p.name for p in (tmp_path / "states").glob("*.ckpt")] == [other.file]
+    sweeps.forget(other, tmp_path / "states")
+    assert not (tmp_path / "states").exists()
+
+
+def test_two_sweeps_do_not_share_a_state(tmp_path: Path) -> None:
+    (task,) = sweeps.plan([tiny.Config(7)], (0,), set())
+    with sweeps.checkpoint(task, tmp_path) as first, sweeps.checkpoint(task, tmp_path) as second:
+        assert first == tmp_path / task.file
+        assert second is None
+    with sweeps.checkpoint(task, tmp_path) as again:
+        assert again == first
+    with sweeps.checkpoint(task, None) as nowhere:
+        assert nowhere is None
 
 
 # --- processes that are killed, disks that are full -----------------------------------------
@@ -294,7 +338,7 @@ def test_an_interrupted_sweep_keeps_what_it_has(
             raise KeyboardInterrupt
         return original(config, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tiny, "run", interrupted)
+    monkeypatch.setattr(tiny.EXPERIMENT, "run", interrupted)
     assert harmonic_run(path) == 130
     assert f"interrupted; what was recorded stays in {path}" in capsys.readouterr().err
     assert len(records.read(path)) == 8

@@ -46,10 +46,16 @@ class Experiment(Protocol):
     def configs(self, profile: str) -> Sequence[Any]:
         """What a profile runs, in order, each once."""
 
-    def run(self, config: Any, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
+    def run(
+        self,
+        config: Any,
+        seeds: Sequence[int],
+        root: Path | None = None,
+        checkpoint: Path | None = None,
+    ) -> list[Record]:
         """Run one configuration with some seeds, as one computation.
 
-        root: where the complete data sets are.
+        root: where the complete data sets are. checkpoint: a file to keep a long run's state in.
         """
 
 

@@ -192,8 +192,13 @@ def configs(profile: str) -> list[Config]:
     return [c for start in STARTS for label in forms() for c in sweep(label, profile, start)]
 
 
-def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
-    """The records of one configuration; ``root`` is not used, scikit-learn has the digits."""
+def run(
+    config: Config,
+    seeds: Sequence[int],
+    root: Path | None = None,
+    checkpoint: Path | None = None,
+) -> list[Record]:
+    """The records of one configuration: in seconds, of scikit-learn's digits; nothing is kept."""
     return train(config, seeds).records
 
 

@@ -124,8 +124,13 @@ def configs(profile: str) -> list[Config]:
     return list(dict.fromkeys([*heads, *sweep(profile), *controls(profile).values()]))
 
 
-def run(config: Config, seeds: Sequence[int], root: Path | None = None) -> list[Record]:
-    """The records of one configuration; ``root``: where the complete MNIST is."""
+def run(
+    config: Config,
+    seeds: Sequence[int],
+    root: Path | None = None,
+    checkpoint: Path | None = None,
+) -> list[Record]:
+    """The records of one configuration; ``root``: where the complete MNIST is; nothing is kept."""
     return train(config, seeds, *data(config, root)).records
 
 
