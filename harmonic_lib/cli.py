@@ -57,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="SEED",
         help="such as 0 1 2 or 0-19 (default: the profile's)",
     )
+    run.add_argument(
+        "--where",
+        nargs="+",
+        type=field,
+        metavar="FIELD=VALUE",
+        help="only the configurations with these values, such as model=transformer",
+    )
     run.add_argument("--jobs", type=int, default=1, help="runs side by side (default: 1)")
     run.add_argument("--backend", default="loky", help="loky, dask or ray (default: loky)")
     run.add_argument(
@@ -104,6 +111,18 @@ def seeds(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
+def field(text: str) -> tuple[str, str]:
+    """Name and value of "model=mlp".
+
+    >>> field("model=mlp")
+    ('model', 'mlp')
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected FIELD=VALUE, got {text!r}")
+    return name, value
+
+
 def run_experiment(options: argparse.Namespace) -> int:
     """``harmonic run``: add the records that are missing."""
     from harmonic_lib import experiments, sweeps
@@ -119,6 +138,7 @@ def run_experiment(options: argparse.Namespace) -> int:
             options.profile,
             path,
             seeds=options.seeds and [seed for some in options.seeds for seed in some],
+            where=dict(options.where or ()),
             jobs=options.jobs,
             backend=options.backend,
             scheduler=options.scheduler,

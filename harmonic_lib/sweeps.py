@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
@@ -77,6 +77,7 @@ def sweep(
     path: Path,
     *,
     seeds: Sequence[int] | None = None,
+    where: Mapping[str, str] | None = None,
     jobs: int = 1,
     backend: str = "loky",
     scheduler: str | None = None,
@@ -93,6 +94,7 @@ def sweep(
     Args:
         path: the file of records.
         seeds: None for the profile's own.
+        where: only the configurations whose fields have these values, as ``str`` gives them.
         jobs: how many configurations are trained side by side, each with one thread; 1: one
             after the other in this process, with all of torch's threads.
         backend: joblib's: loky (processes of this machine), dask or ray.
@@ -114,13 +116,14 @@ def sweep(
         raise ValueError("the energy of other machines than this one cannot be measured from here")
     if root is not None and not root.is_dir():
         raise FileNotFoundError(f"the folder of the data sets does not exist: {root}")
+    configs = chosen(experiment.configs(profile), where or {})
     records.append(path)  # can it be written? an hour's run should not be the first to know
     done = {records.run_of(record) for record in records.read(path)}
     wanted = dict.fromkeys(seeds if seeds is not None else experiment.SEEDS[profile])
-    tasks = plan(experiment.configs(profile), tuple(wanted), done)
+    tasks = plan(configs, tuple(wanted), done)
     folder = None if scheduler else path.with_suffix(".unfinished") / code_hash(experiment.__name__)
     runs = sum(len(task.seeds) for task in tasks)
-    there, recorded, failed = len(experiment.configs(profile)) * len(wanted) - runs, 0, []
+    there, recorded, failed = len(configs) * len(wanted) - runs, 0, []
     with ExitStack() as stack:
         if not tasks:
             return Outcome(there, 0, [])
@@ -140,6 +143,20 @@ def sweep(
                 failed.append(result)
             show(result)
     return Outcome(there, recorded, failed)
+
+
+def chosen(configs: Sequence[Any], where: Mapping[str, str]) -> list[Any]:
+    """The configurations whose fields have these values.
+
+    Raises:
+        ValueError: there is no such field, or no such configuration.
+    """
+    for name in where:
+        check_name("field", name, list(asdict(configs[0])))
+    found = [c for c in configs if all(str(asdict(c)[k]) == v for k, v in where.items())]
+    if not found:
+        raise ValueError(f"no configuration has {', '.join(f'{k}={v}' for k, v in where.items())}")
+    return found
 
 
 def plan(configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]]) -> list[Task]:
