@@ -205,7 +205,7 @@ def save(
         "module": module,
         "optimiser": optimiser,
         "orders": [order.get_state() for order in orders],
-        "noise": torch.get_rng_state(),
+        "noise": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
         "run": dict(run),
         "past": past,
     }
@@ -230,7 +230,9 @@ def load(
         raise ValueError(f"{path} is the checkpoint of another run: {rest['run']}, not {dict(run)}")
     for order, state in zip(orders, rest["orders"], strict=True):
         order.set_state(state)
-    torch.set_rng_state(rest["noise"])
+    noise, *on_gpus = rest["noise"]
+    torch.set_rng_state(noise)
+    torch.cuda.set_rng_state_all(on_gpus)
     past: History = rest["past"]
     return past
 

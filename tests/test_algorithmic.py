@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from harmonic_lib import reported
 from harmonic_lib.data.tasks import task
@@ -125,3 +126,20 @@ def test_a_released_transformer_is_tested_with_its_dropout_on() -> None:
         first, second = (algo.answers(ensemble, config, x) for _ in range(2))
         assert torch.equal(first, second) == same
         assert not ensemble.training
+
+
+class Elsewhere(nn.Module):
+    """Stands for an ensemble on another device: it takes what lies there alone."""
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return torch.empty(2, 31, 16, device="meta")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.is_meta
+        return torch.eye(31).expand(2, 31, 31)
+
+
+def test_questions_are_taken_to_the_ensemble() -> None:
+    x = torch.zeros(2, 31, 2, dtype=torch.int64)
+    found = algo.answers(Elsewhere(), algo.as_released("modular_addition", "harmonic"), x)  # type: ignore[arg-type]
+    assert found.tolist() == [list(range(31))] * 2

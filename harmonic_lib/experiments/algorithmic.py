@@ -304,14 +304,14 @@ def trained(
 
 
 def answers(ensemble: Ensemble, config: Config, x: Tensor) -> Tensor:
-    """The members' answers, (S, N): the token of the largest logit.
+    """The members' answers, (S, N), on the CPU: the token of the largest logit.
 
     As released, a transformer is tested with its dropout on.
     """
     ensemble.train(config.released and config.model == "transformer")
-    logits: Tensor = ensemble(x)
+    logits: Tensor = ensemble(x.to(ensemble["embedding.weight"].device))
     ensemble.eval()
-    return logits.argmax(-1)
+    return logits.argmax(-1).cpu()
 
 
 def build(config: Config, facts: Task, seed: int) -> nn.Module:
