@@ -216,3 +216,10 @@ def test_accuracy_stands_beside_the_leak() -> None:
     np.testing.assert_allclose(median.get_xydata(), [[0.1, 20], [0.8, 100]], rtol=1e-6)
     np.testing.assert_allclose(leak.get_xydata(), [[0.1, 10], [0.8, 56]])
     assert leak.get_linestyle() == "--"
+
+
+@pytest.mark.usefixtures("style")
+def test_a_figure_can_say_that_it_is_not_there() -> None:
+    (axes,) = draw.nothing_yet("grokking").axes
+    assert axes.texts[0].get_text() == "grokking: not recorded yet"
+    plt.close("all")

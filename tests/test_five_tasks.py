@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import fake_records
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
 from harmonic_lib.experiments import algorithmic, five_tasks
 from harmonic_lib.experiments.algorithmic import Config
+from harmonic_lib.figures import five_tasks as draw
+from harmonic_lib.measure.embedding import explained_variance
+from harmonic_lib.propositions import five_tasks as prop
 from harmonic_lib.records import Record
+from harmonic_lib.reported import reported
 
 
 def made(config: Config, seeds: int = 3, **metrics: float) -> list[Record]:
@@ -85,3 +91,84 @@ def test_cumulative_shares_by_head() -> None:
     assert list(curves) == ["harmonic"]
     assert curves["harmonic"].shape == (4, 10)
     torch.testing.assert_close(curves["harmonic"][0], torch.arange(1, 11).double() / 10)
+
+
+# --- what an explained variance is worth ------------------------------------------------------
+
+
+def test_an_untrained_embedding_is_a_uniform_one() -> None:
+    """Against embeddings drawn by NumPy: the same median to three points."""
+    draws = np.random.default_rng(0).uniform(-0.25, 0.25, (200, 24, 16))
+    rows = draws - draws.mean(1, keepdims=True)
+    along = np.linalg.svd(rows, compute_uv=False) ** 2
+    expected = np.median(along[:, :2].sum(1) / along.sum(1))
+    found = five_tasks.untrained("permutation", seeds=40)
+    assert found.shape == (40,)
+    assert float(found.median()) == pytest.approx(expected, abs=0.03)
+
+
+def test_the_floor_of_explained_variance() -> None:
+    assert prop.rank_violation() < 1e-12
+    assert prop.equality_violation() < 1e-12
+    squared = lambda table: explained_variance(table).square()  # noqa: E731
+    assert prop.rank_violation(squared) > 0.01
+    uncentred = lambda table: (  # noqa: E731
+        torch.linalg.svdvals(table).square().cumsum(0) / table.square().sum()
+    )
+    assert prop.equality_violation(uncentred) > 0.01
+
+
+def test_shuffled_answers_are_the_same_for_both_heads_and_no_sum() -> None:
+    found = five_tasks.shuffled("smoke")
+    assert list(found) == list(algorithmic.HEADS)
+    for history in found.values():
+        assert history["ev_2"].shape == history["train_accuracy"].shape == (3, 3)
+        assert (history["train_accuracy"] < 0.5).all()
+    with pytest.raises(ValueError, match="quik"):
+        five_tasks.shuffled("quik")
+
+
+# --- verdicts and hours -----------------------------------------------------------------------
+
+
+def test_every_number_of_a_row_has_one_verdict() -> None:
+    ours = made(algorithmic.as_released("genealogy", "harmonic"), seeds=20)
+    claim = "genealogy-mlp-harmonic"
+    ours = [replace(record, claim=claim, experiment="algorithmic") for record in ours]
+    table = five_tasks.verdict_table(ours, "mlp")
+    numbers = [int(cell) for cell in cells(table, "genealogy, harmonic")[1:]]
+    assert sum(numbers) == sum(row.claim == claim for row in reported("algorithmic"))
+    assert sum(numbers[:-1]) > 0
+    assert [int(cell) for cell in cells(table, "genealogy, cross-entropy")[1:5]] == [0] * 4
+
+
+def test_hours_add_up() -> None:
+    one = algorithmic.as_released("genealogy", "harmonic")
+    found = made(one, seeds=4) + made(replace(one, epochs=5), seeds=3)
+    assert five_tasks.hours(found) == {"cross-entropy": 0, "harmonic": pytest.approx(4 / 3600)}
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("style")
+def test_figures_have_every_seed_and_say_what_is_missing() -> None:
+    keys = [("equivalence", head) for head in algorithmic.HEADS]
+    said = {key: five_tasks.reported_ev(*key) for key in keys}
+    assert said[keys[0]] == {"mean": 0.95, "median": 0.965, "min": 0.86, "max": 0.98}
+    null = {"equivalence": torch.linspace(0.2, 0.3, 21)}
+    seeds = torch.tensor([0.3, 0.5, 0.7])
+    figure = draw.explained(said, {keys[0]: seeds}, {keys[0]: seeds}, null)
+    for axes in figure.axes:
+        (dots,) = [
+            line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())
+        ]
+        np.testing.assert_allclose(dots.get_xdata(), [30, 50, 70], rtol=1e-6)
+        assert [text.get_text() for text in axes.texts] == ["not recorded yet"]
+    shown = {"equivalence": {"cross-entropy": (seeds, seeds)}, "genealogy": {}}
+    figure = draw.plane(shown, null | {"genealogy": torch.zeros(3)})
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["not recorded yet"]
+    histories = {"harmonic": {m: torch.rand(4, 3) for m in ("train_accuracy", "ev_2")}}
+    _, right = draw.shuffled(histories, null["equivalence"]).axes
+    assert len([line for line in right.lines if len(line.get_xdata()) == 4]) == 3
+    plt.close("all")

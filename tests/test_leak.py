@@ -253,3 +253,11 @@ def test_kinds_are_dots_and_means() -> None:
     np.testing.assert_allclose(dots.get_ydata(), seeds)
     np.testing.assert_allclose(chance.get_ydata(), 1 / 31)
     plt.close(figure)
+
+
+def test_the_reported_curve_has_the_main_run() -> None:
+    """Typed from the marks of figure 14b of Baek et al. 2025."""
+    curve = leak.reported_curve("genealogy", "harmonic")
+    assert list(curve) == list(leak.REPORTED)
+    assert (curve[0.4], curve[0.8]) == (0.853, 0.995)
+    assert leak.reported_curve("modular_addition", "harmonic", "transformer")[0.9] == 0.81

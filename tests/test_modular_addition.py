@@ -8,7 +8,6 @@ import re
 from dataclasses import asdict, replace
 
 import fake_records
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -338,10 +337,3 @@ def test_cases_show_seeds_reports_and_what_is_missing() -> None:
     assert [text.get_text() for text in first.texts] == ["not recorded yet"]
     assert [text.get_text() for text in second.texts] == ["not recorded yet"]
     assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
-
-
-@pytest.mark.usefixtures("style")
-def test_a_figure_can_say_that_it_is_not_there() -> None:
-    (axes,) = draw.nothing_yet("grokking").axes
-    assert axes.texts[0].get_text() == "grokking: not recorded yet"
-    plt.close("all")

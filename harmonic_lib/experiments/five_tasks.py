@@ -13,19 +13,29 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from harmonic_lib.checks import check_name
+from harmonic_lib.data.tasks import stack_splits, task
+from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import (
     HEADS,
+    NAMES,
     Config,
     as_released,
     claim_of,
     like_for_like,
 )
 from harmonic_lib.markdown import table
+from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.records import Record
 from harmonic_lib.reported import Reported, reported
+from harmonic_lib.training import History, train
+from harmonic_lib.verdicts import NAMES as VERDICTS
+from harmonic_lib.verdicts import counts, verdicts
 
 NOT_YET = "not recorded yet"
+#: profile -> epochs of cross-entropy and of the harmonic head on shuffled answers
+SHUFFLED = {"smoke": (3, 3), "quick": (150, 300), "full": (1500, 1500)}
 OWN = {
     "parallelogram": ("parallelogram_error", "parallelogram error"),
     "modular_addition": ("ring_score", "ring score"),
@@ -87,6 +97,16 @@ def head_name(config: Config) -> str:
     if config.exponent is None:
         return config.head
     return f"{config.head}, n = {config.exponent:g}"
+
+
+def reported_ev(name: str, head: str, model: str = "mlp") -> dict[str, float]:
+    """EV_2 of the 20 seeds as reported, by statistic ("median", "min", "max" …), as shares."""
+    claim = claim_of(as_released(name, head, model))
+    return {
+        row.statistic: row.value / 100
+        for row in reported(algorithmic.NAME)
+        if row.claim == claim and row.metric == "ev_2"
+    }
 
 
 # --- tables ---------------------------------------------------------------------------------
@@ -185,3 +205,87 @@ def spread(seeds: Tensor, digits: int = 0) -> str:
 def epoch_text(epoch: float) -> str:
     """A median epoch, or that half of the seeds or more never came."""
     return f"{epoch:g}" if math.isfinite(epoch) else "never"
+
+
+# --- what an explained variance is worth -----------------------------------------------------
+
+
+def untrained(name: str, seeds: int = 200) -> Tensor:
+    """EV_2 of as many untrained embeddings of a task, of the tokens that it orders, (S,)."""
+    facts = task(name)
+    found = [
+        explained_variance(algorithmic.embedding_of(network)[facts.shown])[1]
+        for network in (
+            algorithmic.build(like_for_like(name, None), facts, seed) for seed in range(seeds)
+        )
+    ]
+    return torch.stack(found)
+
+
+def shuffled(profile: str) -> dict[str, History]:
+    """Both heads on modular addition with its answers shuffled: nothing to find but the facts.
+
+    Of each seed, "train_accuracy" and "ev_2" after each epoch, by head.
+
+    Raises:
+        ValueError: an unknown profile.
+    """
+    check_name("profile", profile, SHUFFLED)
+    facts, seeds = task("modular_addition"), algorithmic.SEEDS["quick"][:3]
+    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    answers = torch.stack([facts.y[torch.randperm(len(facts.y), generator=g)] for g in orders])
+    found = {}
+    for (head, (distance, exponent)), epochs in zip(HEADS.items(), SHUFFLED[profile], strict=True):
+        config = like_for_like(facts.name, distance, exponent)
+        rows, _ = stack_splits(algorithmic.splits(config, facts, seeds))
+        x, y = facts.x[rows], answers.gather(1, rows)
+
+        def watch(
+            ensemble: Ensemble, config: Config = config, x: Tensor = x, y: Tensor = y
+        ) -> dict[str, Tensor]:
+            tables = ensemble["embedding.weight"]
+            answered = algorithmic.answers(ensemble, config, x)
+            return {
+                "train_accuracy": (answered == y).float().mean(1),
+                "ev_2": torch.stack([explained_variance(table)[1] for table in tables]),
+            }
+
+        found[head] = train(
+            Ensemble([algorithmic.build(config, facts, seed) for seed in seeds]),
+            seeds,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=config.batch_size,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            watch=watch,
+        )
+    return found
+
+
+# --- verdicts, and what the runs took ---------------------------------------------------------
+
+
+def verdict_table(found: Sequence[Record], model: str) -> str:
+    """How many of a model's reported numbers have which verdict, by task and head, in Markdown.
+
+    The papers' protocol at a train fraction of 0.8 alone.
+    """
+    every = verdicts(reported(algorithmic.NAME), found)
+    rows = []
+    for name in NAMES:
+        for head in HEADS:
+            claim = claim_of(as_released(name, head, model))
+            own = counts(each for each in every if each.row.claim == claim)
+            rows.append((f"{name.replace('_', ' ')}, {head}", *own.values()))
+    return table(" | ".join([f"{model}: task, head", *VERDICTS]), rows)
+
+
+def hours(found: Sequence[Record]) -> dict[str, float]:
+    """Hours of one core that the recorded runs took, in the papers' protocol, by head."""
+    every = {
+        head: [record for name in NAMES for record in runs(found, as_released(name, head))]
+        for head in HEADS
+    }
+    return {head: sum(r.duration_s for r in own) / 3600 for head, own in every.items()}

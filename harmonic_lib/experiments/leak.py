@@ -18,6 +18,7 @@ from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
 from harmonic_lib.propositions.leak import Answer
 from harmonic_lib.records import Record
+from harmonic_lib.reported import reported
 
 RELEASED = {name: name for name in algo.NAMES} | {"genealogy": "genealogy_as_released"}
 """The table of each task in the released protocol."""
@@ -30,6 +31,16 @@ EPOCHS = {"smoke": (3, 3), "quick": (120, 150), "full": (1500, 1500)}
 LIVE = (0.4, 0.8)
 EXPONENT = 4.0
 ALPHA = 0.05
+
+
+# --- what is reported -------------------------------------------------------------------------
+
+
+def reported_curve(name: str, head: str, model: str = "mlp") -> dict[float, float]:
+    """Reported test accuracy of a task by train fraction; that of 0.8 is of the main runs."""
+    said = {row.claim: row.value for row in reported(algo.NAME) if row.metric == "test_accuracy"}
+    main = algo.claim_of(algo.as_released(name, head, model))
+    return {f: said[main if f == 0.8 else f"{main}-fraction-{f}"] for f in REPORTED}
 
 
 # --- draws, and what remembering them scores --------------------------------------------------

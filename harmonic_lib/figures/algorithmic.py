@@ -308,3 +308,11 @@ def efficiency(curves: Mapping[str, Mapping[float, Tensor]], leak: Mapping[float
     axes.set(xlabel="train fraction", ylabel="test accuracy (%)", ylim=(-2, 104))
     figure.legend(loc="outside lower center", ncols=len(curves) + 1)
     return figure
+
+
+def nothing_yet(what: str) -> Figure:
+    """In the place of a figure whose runs have not been recorded: a sentence that says so."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.0))
+    axes.text(0.5, 0.5, f"{what}: not recorded yet", ha="center", va="center")
+    axes.axis("off")
+    return figure

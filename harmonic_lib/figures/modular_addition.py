@@ -104,11 +104,3 @@ def cases(
     axes.plot([], [], "D", ms=8, mfc="none", mec=COLOURS[3], mew=1.6, label="reported, one run")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
-
-
-def nothing_yet(what: str) -> Figure:
-    """In the place of a figure whose runs have not been recorded: a sentence that says so."""
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.0))
-    axes.text(0.5, 0.5, f"{what}: not recorded yet", ha="center", va="center")
-    axes.axis("off")
-    return figure
