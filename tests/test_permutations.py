@@ -181,7 +181,7 @@ def test_live_runs_are_asked_for_cosets() -> None:
     assert told.startswith("With n = 4 and seed 684, ")
     assert "n = 2 and seed 105" in told
     assert "coset of V4" in told
-    assert perm.halfway(runs).startswith("No cross-entropy of this page knows cosets")
+    assert perm.halfway(runs).startswith("No cross-entropy seed of this page knows cosets")
     knows = dataclasses.replace(runs["cross-entropy"][0], coset={"A4": 0.9, "V4": 0.8})
     told = perm.halfway({"cross-entropy": [knows]})
     assert "can know cosets, too: with seed 684, 80 % of the answers" in told

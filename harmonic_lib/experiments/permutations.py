@@ -292,7 +292,7 @@ def halfway(runs: dict[str, list[Known]]) -> str:
     right = f"{100 * one.right:.0f} % are right"
     if one.coset["V4"] > 1 / 3:
         return f"Cross-entropy can know cosets, too: with seed {one.seed}, {share}, and {right}"
-    return f"No cross-entropy of this page knows cosets of V4: at best {share}, and {right}"
+    return f"No cross-entropy seed of this page knows cosets of V4: at best {share}, and {right}"
 
 
 def panels(
