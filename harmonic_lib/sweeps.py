@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -199,14 +199,9 @@ def checkpoint(task: Task, folder: Path | None) -> Iterator[Path | None]:
 
 
 def forget(task: Task, folder: Path | None) -> None:
-    """Remove what a recorded task left, and the folders that are empty then."""
-    if folder is None:
-        return
-    for suffix in (".ckpt", ".lock"):
-        (folder / task.file).with_suffix(suffix).unlink(missing_ok=True)
-    for empty in (folder, folder.parent):
-        with suppress(OSError):
-            empty.rmdir()
+    """Remove the state of a recorded task; folder and lock stay, another sweep may need them."""
+    if folder is not None:
+        (folder / task.file).unlink(missing_ok=True)
 
 
 def results(tasks: Sequence[Task], do: Callable[[Task], Result]) -> Iterator[Result]:

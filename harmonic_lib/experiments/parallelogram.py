@@ -289,7 +289,7 @@ def like_for_like_lessons(found: Sequence[Record]) -> list[Lesson]:
     error = [middle(column(each, "parallelogram_error")) for each in own]
     return [
         (
-            f"every seed of every head knows the task (at least {right:.0f} % of the test facts)",
+            f"every seed of every head knows the task (at least {right:.1f} % of the test facts)",
             right > 90,
         ),
         (
