@@ -32,6 +32,7 @@ from harmonic_lib.propositions.genealogy import (
     closure,
     other_family,
 )
+from harmonic_lib.propositions.leak import expected_leak
 from harmonic_lib.records import Record
 
 TASK = "genealogy"
@@ -246,7 +247,7 @@ def by_fraction(found: Sequence[Record]) -> dict[str, dict[float, Tensor]]:
             config = like_for_like(TASK, distance, exponent, fraction=fraction, drawn=True)
             own = runs(found, config)
             if own:
-                told = 1 - (1 - 1 / size) ** int(fraction * algorithmic.FACTS)
+                told = expected_leak(size, int(fraction * algorithmic.FACTS))
                 unseen = torch.tensor([record.metrics["unseen_accuracy"] for record in own])
                 curves.setdefault(name, {})[told] = unseen
     return curves

@@ -5,9 +5,8 @@ The protocols are those of :mod:`harmonic_lib.experiments.algorithmic`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.experiments import algorithmic as algo
+from harmonic_lib.experiments.five_tasks import column, late, runs
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
 from harmonic_lib.propositions.leak import Answer
 from harmonic_lib.records import Record
@@ -209,9 +209,7 @@ class Comparison:
         """
         from scipy.stats import binomtest
 
-        ours, theirs = (
-            self.epoch[head].nan_to_num(math.inf) for head in ("harmonic", "cross-entropy")
-        )
+        ours, theirs = (late(self.epoch[head]) for head in ("harmonic", "cross-entropy"))
         won, lost = int((ours < theirs).sum()), int((ours > theirs).sum())
         return won, lost, float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
@@ -230,19 +228,17 @@ def from_records(name: str, source: str, records: Mapping[str, Iterable[Record]]
     Raises:
         ValueError: there are fewer.
     """
-    by_seed = {head: {r.seed: r for r in runs} for head, runs in records.items()}
+    by_seed = {head: {r.seed: r for r in found} for head, found in records.items()}
     seeds = sorted(set.intersection(*map(set, by_seed.values())))
     if len(seeds) < 2:
         raise ValueError(f"a comparison on {name} needs two common seeds, got {seeds}")
 
-    def column(metric: str) -> dict[str, Tensor]:
-        return {
-            head: torch.tensor([runs[seed].metrics[metric] for seed in seeds], dtype=torch.float64)
-            for head, runs in by_seed.items()
-        }
-
-    epochs = next(iter(by_seed["harmonic"].values())).config["epochs"]
-    return Comparison(name, source, epochs, column("test_accuracy"), column("test_epoch_90"))
+    own = {head: [by_seed[head][seed] for seed in seeds] for head in by_seed}
+    accuracy, epoch = (
+        {head: column(found, metric) for head, found in own.items()}
+        for metric in ("test_accuracy", "test_epoch_90")
+    )
+    return Comparison(name, source, own["harmonic"][0].config["epochs"], accuracy, epoch)
 
 
 def comparisons(
@@ -259,12 +255,10 @@ def comparisons(
     found: dict[str, Comparison | None] = {}
     brief = "smoke" if profile == "smoke" else "quick"
     for name in algo.NAMES:
-        runs = {
-            head: [r for r in recorded if r.config == asdict(config)]
-            for head, config in pair(name, algo.EPOCHS["full"]).items()
-        }
-        if all(len(each) == len(algo.SEEDS["full"]) for each in runs.values()):
-            found[name] = from_records(name, "recorded", runs)
+        long = pair(name, algo.EPOCHS["full"]).items()
+        past = {head: runs(recorded, config) for head, config in long}
+        if all(len(each) == len(algo.SEEDS["full"]) for each in past.values()):
+            found[name] = from_records(name, "recorded", past)
         elif name in small:
             now = pair(name, algo.EPOCHS[brief]).items()
             trained = {head: algo.run(config, SEEDS[brief]) for head, config in now}
