@@ -18,6 +18,7 @@ from torch import Tensor
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments import data_efficiency as efficiency
+from harmonic_lib.experiments.leak import majority
 from harmonic_lib.figures import data_efficiency as draw
 from harmonic_lib.propositions import data_efficiency as proved
 from harmonic_lib.records import Record
@@ -157,12 +158,10 @@ def test_counts_are_those_of_the_splits(name: str) -> None:
     assert expected.leak == pytest.approx(1 - unseen / expected.test, abs=0.02)
 
 
-def test_steps_and_floors() -> None:
+def test_steps() -> None:
     ours = efficiency.config_of("modular_addition", "harmonic", 0.9)
     assert efficiency.steps(ours) == 1500 * 8  # 900 draws in batches of 128
     assert efficiency.steps(algo.as_released("genealogy", "harmonic", fraction=0.1)) == 7000 * 4
-    assert efficiency.floor("equivalence") == 0.8
-    assert efficiency.floor("permutation") == pytest.approx(1 / 24)
     assert "1,500 of 28,000" in efficiency.steps_table()
 
 
@@ -313,7 +312,7 @@ def test_the_recorded_figure_shows_every_seed_and_says_what_is_missing() -> None
     short = found["modular_addition"]["harmonic"][0.4]
     short.train[1] = 0.5
     leak = {name: efficiency.leaks(name) for name in algo.NAMES}
-    floor = {name: efficiency.floor(name) for name in algo.NAMES}
+    floor = {name: majority(name) for name in algo.NAMES}
     axes = draw.recorded(found, leak, floor).axes
     assert len({each.get_ylim() for each in axes}) == 1
     left, right = axes[2:4]
@@ -336,7 +335,7 @@ def test_the_recorded_figure_shows_every_seed_and_says_what_is_missing() -> None
 def test_the_reported_figure_has_one_axis() -> None:
     said = efficiency.reported_curves()
     leak = {name: efficiency.leaks(name) for name in said}
-    floor = {name: efficiency.floor(name) for name in said}
+    floor = {name: majority(name) for name in said}
     axes = draw.reported(said, leak, floor).axes
     assert len({each.get_ylim() for each in axes[:5]}) == 1
     grid = {label(line): line for line in axes[0].lines}

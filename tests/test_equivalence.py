@@ -15,7 +15,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
 
 from harmonic_lib.data.tasks import task
-from harmonic_lib.experiments import algorithmic, five_tasks
+from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments import equivalence as equal
 from harmonic_lib.figures import equivalence as draw
 from harmonic_lib.measure.embedding import explained_variance
@@ -196,10 +196,10 @@ def test_an_unknown_profile_is_refused() -> None:
 
 
 def test_without_records_everything_says_so(pair: dict[str, algorithmic.Outcome]) -> None:
-    assert equal.rows_table([]).count(five_tasks.NOT_YET) == 4
-    assert equal.simplex_table([]).count(five_tasks.NOT_YET) == 4
+    assert equal.rows_table([]).count(by_seed.NOT_YET) == 4
+    assert equal.simplex_table([]).count(by_seed.NOT_YET) == 4
     (sentence,) = equal.told([])
-    assert five_tasks.NOT_YET in sentence
+    assert by_seed.NOT_YET in sentence
     assert "80.5 | 74.3 | – | 92.6" in equal.rows_table([])
     found = equal.curves([], pair)
     assert next(iter(found)) == "cross-entropy (2 of this page)"

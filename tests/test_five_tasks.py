@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from harmonic_lib.experiments import algorithmic, five_tasks
+from harmonic_lib.experiments import algorithmic, by_seed, five_tasks
 from harmonic_lib.experiments.algorithmic import Config
 from harmonic_lib.figures import five_tasks as draw
 from harmonic_lib.measure.embedding import explained_variance
@@ -42,16 +42,16 @@ def cells(table: str, row: str) -> list[str]:
 def test_runs_are_of_one_configuration_and_in_the_order_of_seeds() -> None:
     one, other = (algorithmic.like_for_like("genealogy", "euclidean", n) for n in (2.0, 4.0))
     mixed = [*made(other), *reversed(made(one))]
-    assert [record.seed for record in five_tasks.runs(mixed, one)] == [0, 1, 2]
-    assert all(record.config == asdict(one) for record in five_tasks.runs(mixed, one))
-    assert five_tasks.column(made(one), "ev_2").tolist() == pytest.approx([0.2, 0.3, 0.4])
+    assert [record.seed for record in by_seed.runs(mixed, one)] == [0, 1, 2]
+    assert all(record.config == asdict(one) for record in by_seed.runs(mixed, one))
+    assert by_seed.column(made(one), "ev_2").tolist() == pytest.approx([0.2, 0.3, 0.4])
 
 
 def test_a_seed_that_never_came_is_late() -> None:
     epochs = torch.tensor([5.0, math.nan, 3.0, math.nan])
-    assert five_tasks.middle(five_tasks.late(epochs)) == math.inf
-    assert five_tasks.middle(five_tasks.late(epochs[:3])) == 5
-    assert five_tasks.epoch_text(math.inf) == "never"
+    assert by_seed.middle(by_seed.late(epochs)) == math.inf
+    assert by_seed.middle(by_seed.late(epochs[:3])) == 5
+    assert by_seed.epoch_text(math.inf) == "never"
 
 
 @pytest.mark.parametrize("name", algorithmic.NAMES)
@@ -70,7 +70,7 @@ def test_the_clean_table_says_what_is_not_recorded() -> None:
     table = five_tasks.clean_table(made(plain, **never), "genealogy")
     expected = ["cross-entropy", "3", "0", "10", "never", "25 (25 to 25)", "30 (20 to 40)"]
     assert cells(table, "cross-entropy") == [*expected, "9 (9 to 9)"]
-    assert cells(table, "harmonic, n = 2")[1:] == [five_tasks.NOT_YET, *[""] * 6]
+    assert cells(table, "harmonic, n = 2")[1:] == [by_seed.NOT_YET, *[""] * 6]
     assert "ring score" in five_tasks.clean_table([], "modular_addition").splitlines()[0]
 
 
@@ -82,7 +82,7 @@ def test_the_released_table_has_both_sides() -> None:
     assert said[:6] == ["harmonic, reported", "20", "37.3 (27.3 to 86.4)", "18", "913", "1049"]
     measured = ["3", "30 (20 to 40)", "3", "10", "20", "50 (50 to 50)", "–", "50 (50 to 50)"]
     assert table.splitlines()[-1] == "| " + " | ".join(["ours", *measured]) + " |"
-    assert cells(table, "ours")[1] == five_tasks.NOT_YET  # of cross-entropy
+    assert cells(table, "ours")[1] == by_seed.NOT_YET  # of cross-entropy
 
 
 def test_cumulative_shares_by_head() -> None:

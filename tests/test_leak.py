@@ -89,6 +89,7 @@ def test_a_table_is_not_far_from_the_leak() -> None:
     assert leak.memory("equivalence", 0.1, remember).mean() == pytest.approx(0.81, abs=0.02)
     assert leak.majority("equivalence") == 0.8
     assert leak.majority("modular_addition") == pytest.approx(1 / 31)
+    assert leak.majority("permutation") == pytest.approx(1 / 24)
 
 
 def test_the_fewest_facts_that_are_needed() -> None:
@@ -214,21 +215,6 @@ def test_a_comparison_needs_common_seeds() -> None:
 
 
 # --- figures ----------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("style")
-def test_the_panels_share_one_axis_and_show_what_they_are_given() -> None:
-    points = {0.1: 0.2, 0.8: 0.9}
-    curves = {name: {"a": points, "b": points} for name in "vwxyz"}
-    figure = draw.reported(curves, dict.fromkeys("vwxyz", points), {"x": 0.8})
-    shown = figure.axes[:5]
-    assert {axes.get_ylim() for axes in shown} == {(-0.02, 1.02)}
-    assert [len(axes.lines) for axes in shown] == [3, 3, 4, 3, 3]
-    for line in shown[0].lines:
-        np.testing.assert_allclose(line.get_xydata(), [[0.1, 0.2], [0.8, 0.9]])
-    (legend,) = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
-    assert [text.get_text() for text in legend.get_texts()][:2] == ["a", "b"]
-    plt.close(figure)
 
 
 @pytest.mark.usefixtures("style")

@@ -14,7 +14,7 @@ import torch
 from bs4 import BeautifulSoup
 from torch import Tensor
 
-from harmonic_lib.experiments import algorithmic, five_tasks
+from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments import modular_addition as modular
 from harmonic_lib.figures import modular_addition as draw
 from harmonic_lib.figures.animation import EDGE, SIDE, Panel, aligned, animation
@@ -231,7 +231,7 @@ def test_rungs_are_the_exponents_that_are_recorded() -> None:
     assert (entropy.solved, entropy.generalised, entropy.delay) == (0, math.inf, math.inf)
     assert entropy.fitted == 0.5
     assert modular.rungs([]) == []
-    assert five_tasks.runs(found, modular.of_exponent(8.0)) == []
+    assert by_seed.runs(found, modular.of_exponent(8.0)) == []
 
 
 def test_tables_tell_medians_and_what_is_missing() -> None:
@@ -239,7 +239,7 @@ def test_tables_tell_medians_and_what_is_missing() -> None:
     *_, first, second = modular.rung_table({"four": four, "eight": None}).splitlines()
     assert first == "| four | 2 | 0.5 | 15.5 | 2 | 50 | 50 | 0.50 |"
     assert second.startswith("| eight | not recorded yet |")
-    assert five_tasks.epoch_text(math.inf) == "never"
+    assert by_seed.epoch_text(math.inf) == "never"
 
 
 def test_the_table_of_distances_has_them_all() -> None:
@@ -254,7 +254,7 @@ def test_circles_are_counted_with_their_accuracy() -> None:
     runs = [record(2.0, 0, ev_2=0.99, test_accuracy=0.4), record(2.0, 1, ev_2=0.95)]
     runs += [record(2.0, 2, ev_2=1.0, test_accuracy=1.0), record(2.0, 3, ev_2=0.94)]
     assert modular.circles(runs) == "3 of 4, 1 of them above 90 % on test facts"
-    assert modular.circles([]) == five_tasks.NOT_YET
+    assert modular.circles([]) == by_seed.NOT_YET
 
 
 def test_the_case_study_reports_shares() -> None:
@@ -262,7 +262,7 @@ def test_the_case_study_reports_shares() -> None:
     assert modular.reported_cases("ev_2", names) == {"cross-entropy": 0.26, "harmonic": 1.0}
     assert modular.reported_cases("test_accuracy", names) == {"cross-entropy": 0.5}
     found = [record(2.0, s, ev_2=v) for s, v in enumerate((0.1, 0.9, 0.3))]
-    assert five_tasks.middle(five_tasks.column(found, "ev_2")) == 0.3
+    assert by_seed.middle(by_seed.column(found, "ev_2")) == 0.3
 
 
 def every_rung(epochs: dict[float | None, float], ev: dict[float | None, float]) -> list[Record]:
@@ -284,7 +284,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     told = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
     verdicts = [verdict for _, verdict in told]
     assert verdicts == ["does not hold", "does not hold", "does not hold", "holds"]
-    assert modular.lessons([]) == [("the exponents", five_tasks.NOT_YET)]
+    assert modular.lessons([]) == [("the exponents", by_seed.NOT_YET)]
 
 
 def test_every_rung_is_recorded_by_the_experiment() -> None:

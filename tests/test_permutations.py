@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harmonic_lib import records
 from harmonic_lib.experiments import algorithmic as algo
-from harmonic_lib.experiments import five_tasks
+from harmonic_lib.experiments import by_seed
 from harmonic_lib.experiments import permutations as perm
 from harmonic_lib.figures import permutations as draw
 from harmonic_lib.measure.cosets import (
@@ -211,9 +211,9 @@ def of(
 
 def test_records_tell_what_they_hold_and_nothing_else() -> None:
     assert perm.rungs([]) == []
-    assert perm.lessons([])[0][1] == five_tasks.NOT_YET
-    assert five_tasks.NOT_YET in perm.gain([]) + perm.flat_and_wrong([])
-    assert perm.coset_table([]).count(five_tasks.NOT_YET) == 5
+    assert perm.lessons([])[0][1] == by_seed.NOT_YET
+    assert by_seed.NOT_YET in perm.gain([]) + perm.flat_and_wrong([])
+    assert perm.coset_table([]).count(by_seed.NOT_YET) == 5
     good = [of(None, seed, 0.1, 0.8) for seed in range(3)]
     good += [of(2.0, seed, 0.2 + 0.4 * seed, 0.1 + 0.2 * seed) for seed in range(3)]
     good += [of(n, seed, 1.0, 0.4) for n in (4.0, 8.0) for seed in range(3)]

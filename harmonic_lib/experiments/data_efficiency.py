@@ -16,7 +16,7 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.experiments import algorithmic as algo
-from harmonic_lib.experiments.five_tasks import NOT_YET, column
+from harmonic_lib.experiments.by_seed import NOT_YET, column
 from harmonic_lib.experiments.leak import REPORTED, reported_curve
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
@@ -71,12 +71,6 @@ def counts(name: str, fraction: float) -> Counts:
         return Counts(facts, train, test, 0.0, train, test)
     share = expected_leak(facts, train)
     return Counts(facts, train, test, share, facts * share, expected_unseen(facts, train, test))
-
-
-def floor(name: str) -> float:
-    """The share of the facts of a task that have the commonest answer."""
-    answers = task(name).y
-    return float(answers.bincount().max()) / len(answers)
 
 
 def leaks(name: str) -> dict[float, float]:

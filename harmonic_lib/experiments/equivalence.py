@@ -15,7 +15,7 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
 from harmonic_lib.ensemble import Ensemble
-from harmonic_lib.experiments import algorithmic, five_tasks
+from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
@@ -267,8 +267,7 @@ def score_table(live: Mapping[str, Outcome], draws: int) -> str:
     found = {name: scores(embeddings) for name, embeddings in every.items()}
     columns = " | ".join(["cluster score", *found])
     lines = [
-        [step, *(f"{five_tasks.middle(each[step]):.2f}" for each in found.values())]
-        for step in SCORES
+        [step, *(f"{by_seed.middle(each[step]):.2f}" for each in found.values())] for step in SCORES
     ]
     return table(columns, lines)
 
@@ -294,7 +293,7 @@ def decision_table(found: Mapping[str, Sequence[Decision]]) -> str:
 
 def spread(values: Sequence[float] | Tensor, digits: int = 0) -> str:
     """The median, with the least and the most."""
-    return five_tasks.spread(torch.as_tensor(values, dtype=torch.float64), digits)
+    return by_seed.spread(torch.as_tensor(values, dtype=torch.float64), digits)
 
 
 def protocols() -> dict[str, Config]:
@@ -323,11 +322,11 @@ def rows_table(found: Sequence[Record]) -> str:
         cells = [f"{said[name]:g}" if name in said else "–" for name in metrics]
         lines.append([f"reported, {head}", 20, *cells])
     for name, config in protocols().items():
-        own = five_tasks.runs(found, config)
+        own = by_seed.runs(found, config)
         if not own:
-            lines.append([name, five_tasks.NOT_YET, *[""] * 4])
+            lines.append([name, by_seed.NOT_YET, *[""] * 4])
             continue
-        cells = [five_tasks.spread(100 * five_tasks.column(own, metric)) for metric in metrics]
+        cells = [by_seed.spread(100 * by_seed.column(own, metric)) for metric in metrics]
         lines.append([name, len(own), *cells])
     return table(columns, lines)
 
@@ -338,20 +337,20 @@ def simplex_table(found: Sequence[Record]) -> str:
     columns += " | EV₂ of a regular simplex (%) | seeds that may be one"
     lines: list[list[object]] = []
     for name, config in protocols().items():
-        own = five_tasks.runs(found, config)
+        own = by_seed.runs(found, config)
         if not own:
-            lines.append([name, five_tasks.NOT_YET, *[""] * 5])
+            lines.append([name, by_seed.NOT_YET, *[""] * 5])
             continue
-        within = five_tasks.column(own, "within_variance_share")
-        low, high = (100 * edge for edge in band(five_tasks.middle(within)))
-        accuracy = five_tasks.column(own, "test_accuracy")
+        within = by_seed.column(own, "within_variance_share")
+        low, high = (100 * edge for edge in band(by_seed.middle(within)))
+        accuracy = by_seed.column(own, "test_accuracy")
         lines.append(
             [
                 name,
                 len(own),
                 int((accuracy > 0.9).sum()),
-                five_tasks.spread(within, 2),
-                five_tasks.spread(100 * five_tasks.column(own, "ev_2")),
+                by_seed.spread(within, 2),
+                by_seed.spread(100 * by_seed.column(own, "ev_2")),
                 f"{low:.0f} to {high:.0f}",
                 sum(may_be_regular(record) for record in own),
             ]
@@ -380,8 +379,8 @@ def curves(found: Sequence[Record], live: Mapping[str, Outcome]) -> dict[str, Te
     """
     made: dict[str, Tensor] = {}
     for name, (distance, exponent) in HEADS.items():
-        own = five_tasks.runs(found, like_for_like(TASK, distance, exponent))
-        columns = [five_tasks.column(own, f"ev_{k}") for k in range(1, 11)]
+        own = by_seed.runs(found, like_for_like(TASK, distance, exponent))
+        columns = [by_seed.column(own, f"ev_{k}") for k in range(1, 11)]
         shares = [explained_variance(each)[:10] for each in tables(live[name])]
         label = f"{name} ({f'{len(own)} recorded' if own else f'{len(shares)} of this page'})"
         made[label] = torch.stack(columns, 1) if own else torch.stack(shares)
@@ -392,14 +391,14 @@ def curves(found: Sequence[Record], live: Mapping[str, Outcome]) -> dict[str, Te
 def told(found: Sequence[Record]) -> list[str]:
     """What the like-for-like records say of the two heads, in sentences; one if there are none."""
     configs = {name: like_for_like(TASK, *form) for name, form in HEADS.items()}
-    own = {name: five_tasks.runs(found, config) for name, config in configs.items()}
+    own = {name: by_seed.runs(found, config) for name, config in configs.items()}
     missing = [name for name, records in own.items() if not records]
     if missing:
-        return [f"{' and '.join(missing)}, like for like: {five_tasks.NOT_YET}"]
+        return [f"{' and '.join(missing)}, like for like: {by_seed.NOT_YET}"]
     plain, harmonic = own.values()
     said = []
     for metric, name in (("ev_2", "EV₂"), ("within_variance_share", "the variance within classes")):
-        ours, theirs = (five_tasks.middle(five_tasks.column(r, metric)) for r in (harmonic, plain))
+        ours, theirs = (by_seed.middle(by_seed.column(r, metric)) for r in (harmonic, plain))
         word = "lower" if ours < theirs else "higher"
         said.append(
             f"{name} is **{word}** with the harmonic head, in the median: "

@@ -5,10 +5,7 @@ The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from statistics import median
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -25,6 +22,7 @@ from harmonic_lib.experiments.algorithmic import (
     claim_of,
     like_for_like,
 )
+from harmonic_lib.experiments.by_seed import NOT_YET, column, epoch_text, late, middle, runs, spread
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.records import Record
@@ -33,7 +31,6 @@ from harmonic_lib.training import History, train
 from harmonic_lib.verdicts import NAMES as VERDICTS
 from harmonic_lib.verdicts import counts, verdicts
 
-NOT_YET = "not recorded yet"
 #: profile -> epochs of cross-entropy and of the harmonic head on shuffled answers
 SHUFFLED = {"smoke": (3, 3), "quick": (150, 300), "full": (1500, 1500)}
 OWN = {
@@ -46,28 +43,7 @@ OWN = {
 """By task, the metric that is its own, and its title."""
 
 
-# --- seeds ----------------------------------------------------------------------------------
-
-
-def runs(found: Iterable[Record], config: Config) -> list[Record]:
-    """Those of one configuration, by seed."""
-    own = [record for record in found if record.config == asdict(config)]
-    return sorted(own, key=lambda record: record.seed)
-
-
-def column(found: Sequence[Record], metric: str) -> Tensor:
-    """A metric of each record, (S,), in float64."""
-    return torch.tensor([record.metrics[metric] for record in found], dtype=torch.float64)
-
-
-def late(epochs: Tensor) -> Tensor:
-    """Epochs in which NaN, a seed that never got there, is infinitely late."""
-    return epochs.nan_to_num(math.inf)
-
-
-def middle(seeds: Tensor) -> float:
-    """The median, between the two middle ones if even; they may be infinite."""
-    return float(median(seeds.tolist()))
+# --- configurations -------------------------------------------------------------------------
 
 
 def cumulative(found: Sequence[Record], name: str) -> dict[str, Tensor]:
@@ -190,21 +166,6 @@ def our_line(own: Sequence[Record]) -> list[str]:
         epoch_text(middle(late(general))),
         *["–" if kind.isnan().any() else spread(kind) for kind in kinds],
     ]
-
-
-def spread(seeds: Tensor, digits: int = 0) -> str:
-    """The median, with the least and the most.
-
-    >>> spread(torch.tensor([1.0, 2.0, 9.0]))
-    '2 (1 to 9)'
-    """
-    low, high = float(seeds.min()), float(seeds.max())
-    return f"{middle(seeds):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def epoch_text(epoch: float) -> str:
-    """A median epoch, or that half of the seeds or more never came."""
-    return f"{epoch:g}" if math.isfinite(epoch) else "never"
 
 
 # --- what an explained variance is worth -----------------------------------------------------

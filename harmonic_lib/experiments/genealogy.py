@@ -18,7 +18,7 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import clean_split, task
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
-from harmonic_lib.experiments.five_tasks import NOT_YET, column, middle, runs
+from harmonic_lib.experiments.by_seed import NOT_YET, column, middle, runs
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.scatter import within_variance_share
 from harmonic_lib.propositions.genealogy import (

@@ -14,7 +14,7 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.experiments import algorithmic as algo
-from harmonic_lib.experiments.five_tasks import column, late, runs
+from harmonic_lib.experiments.by_seed import column, late, runs
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
 from harmonic_lib.propositions.leak import Answer
 from harmonic_lib.records import Record
@@ -83,8 +83,9 @@ def memory(
 
 
 def majority(name: str) -> float:
-    """The share of facts that have the commonest answer."""
-    return float(task(RELEASED[name]).y.bincount().max()) / len(task(RELEASED[name]).y)
+    """The share of the facts of a table that have the commonest answer."""
+    answers = task(name).y
+    return float(answers.bincount().max()) / len(answers)
 
 
 def facts_needed(

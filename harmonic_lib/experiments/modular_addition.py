@@ -16,7 +16,7 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
-from harmonic_lib.experiments.five_tasks import NOT_YET, column, epoch_text, late, middle, runs
+from harmonic_lib.experiments.by_seed import NOT_YET, Rung, epoch_text, holds, middle, runs
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.records import Record
@@ -40,42 +40,6 @@ LADDER: tuple[float | None, ...] = (*algorithmic.EXPONENTS, None)
 
 
 @dataclass(frozen=True)
-class Rung:
-    """What the S seeds of one exponent came to, (S,) each; exponent None: cross-entropy.
-
-    An epoch is NaN where 90 % was never reached to stay.
-    """
-
-    exponent: float | None
-    train_epoch: Tensor
-    test_epoch: Tensor
-    train_accuracy: Tensor
-    test_accuracy: Tensor
-    ev_2: Tensor
-    ring_score: Tensor
-
-    @property
-    def solved(self) -> int:
-        """How many seeds came above 90 % on test facts, and stayed."""
-        return int((~self.test_epoch.isnan()).sum())
-
-    @property
-    def fitted(self) -> float:
-        """The median epoch of 90 % on training facts; a seed that never came counts as late."""
-        return middle(late(self.train_epoch))
-
-    @property
-    def generalised(self) -> float:
-        """The median epoch of 90 % on test facts, in the same way."""
-        return middle(late(self.test_epoch))
-
-    @property
-    def delay(self) -> float:
-        """The median number of epochs between the two; infinite for a seed without the second."""
-        return middle(late(self.test_epoch - self.train_epoch))
-
-
-@dataclass(frozen=True)
 class Run:
     """One member's training, and its embedding after each epoch, (epochs, V, D)."""
 
@@ -90,7 +54,7 @@ class Run:
     @property
     def rung(self) -> Rung:
         """The run as a rung of one seed."""
-        return rung(self.outcome.config.exponent, self.outcome.records)
+        return Rung(self.outcome.config.exponent, self.outcome.records)
 
 
 # --- live ------------------------------------------------------------------------------------
@@ -169,23 +133,10 @@ def of_exponent(exponent: float | None, distance: str = "euclidean") -> Config:
     return like_for_like(TASK, None if exponent is None else distance, exponent)
 
 
-def rung(exponent: float | None, found: Sequence[Record]) -> Rung:
-    """The seeds of one exponent from their records."""
-    return Rung(
-        exponent,
-        column(found, "train_epoch_90"),
-        column(found, "test_epoch_90"),
-        column(found, "train_accuracy"),
-        column(found, "test_accuracy"),
-        column(found, "ev_2"),
-        column(found, "ring_score"),
-    )
-
-
 def rungs(found: Sequence[Record], distance: str = "euclidean") -> list[Rung]:
     """The exponents that are recorded, and cross-entropy."""
     every = [(n, runs(found, of_exponent(n, distance))) for n in LADDER]
-    return [rung(n, own) for n, own in every if own]
+    return [Rung(n, own) for n, own in every if own]
 
 
 def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
@@ -220,9 +171,6 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     p_value = float(fisher_exact(table).pvalue)
     seeds = len(four.test_epoch)
     flat = [100 * middle(each.ev_2) for each in (one, four)]
-
-    def holds(truth: bool) -> str:
-        return "holds" if truth else "does not hold"
 
     return [
         (
@@ -270,7 +218,7 @@ def rung_cells(row: Rung | None) -> list[str]:
         f"{row.solved}",
         f"{100 * middle(row.test_accuracy):.0f}",
         f"{100 * middle(row.ev_2):.0f}",
-        f"{middle(row.ring_score):.2f}",
+        f"{middle(row.column('ring_score')):.2f}",
     ]
 
 
@@ -282,11 +230,11 @@ def distance_table(found: Sequence[Record]) -> str:
         cells = []
         for n in exponents:
             own = runs(found, of_exponent(n, distance))
-            row = rung(n, own) if own else None
+            row = Rung(n, own)
             cells.append(
                 f"{row.solved} of {len(own)}; {100 * middle(row.test_accuracy):.0f} / "
                 f"{100 * middle(row.ev_2):.0f}"
-                if row
+                if own
                 else "–"
             )
         rows.append((distance.replace("_", "–"), *cells))

@@ -24,7 +24,7 @@ from harmonic_lib.experiments.algorithmic import (
     embedding_of,
     like_for_like,
 )
-from harmonic_lib.experiments.five_tasks import NOT_YET, column, middle, runs, spread
+from harmonic_lib.experiments.by_seed import column, holds, middle, runs, spread
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import centred, explained_variance, projection
 from harmonic_lib.measure.parallelograms import grid_quads, parallelogram_error, side_error
@@ -268,9 +268,8 @@ def columns(rows: Sequence[Mapping[str, float]]) -> dict[str, Tensor]:
 
 def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
     """What is said of the heads, and whether the recorded seeds bear it out, with numbers."""
-    words = {True: "holds", False: "does not hold", None: NOT_YET}
     told = [*like_for_like_lessons(found), length_lesson(found), released_lesson(found)]
-    return [(what, words[truth]) for what, truth in told]
+    return [(what, holds(truth)) for what, truth in told]
 
 
 Lesson = tuple[str, bool | None]

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
-from harmonic_lib.experiments import algorithmic, five_tasks
+from harmonic_lib.experiments import algorithmic, by_seed, five_tasks
 from harmonic_lib.experiments.algorithmic import Outcome, like_for_like
+from harmonic_lib.experiments.by_seed import Rung, holds
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.cosets import (
     PERMUTATIONS,
@@ -316,25 +317,10 @@ def panels(
 # --- from the records -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Rung:
-    """The recorded seeds of one exponent, (S,) each; exponent None: cross-entropy."""
-
-    exponent: float | None
-    train_epoch: Tensor
-    test_epoch: Tensor
-    test_accuracy: Tensor
-    ev_2: Tensor
-
-
 def rungs(found: Sequence[Record]) -> list[Rung]:
     """Those like-for-like exponents that are recorded, and cross-entropy, in order."""
-    every = []
-    for config in five_tasks.clean(TASK).values():
-        own = five_tasks.runs(found, config)
-        if own:
-            names = ("train_epoch_90", "test_epoch_90", "test_accuracy", "ev_2")
-            every.append(Rung(config.exponent, *(five_tasks.column(own, name) for name in names)))
+    configs = five_tasks.clean(TASK).values()
+    every = [Rung(c.exponent, own) for c in configs if (own := by_seed.runs(found, c))]
     return sorted(every, key=lambda rung: rung.exponent or math.inf)
 
 
@@ -344,12 +330,12 @@ def coset_table(found: Sequence[Record]) -> str:
     columns += " | … of the solved | within (solved) | within (not solved)"
     lines = []
     for label, config in five_tasks.clean(TASK).items():
-        own = five_tasks.runs(found, config)
+        own = by_seed.runs(found, config)
         if not own:
-            lines.append([label, five_tasks.NOT_YET, *[""] * 10])
+            lines.append([label, by_seed.NOT_YET, *[""] * 10])
             continue
         order, share, p, accuracy = (
-            five_tasks.column(own, name)
+            by_seed.column(own, name)
             for name in (
                 "coset_order",
                 "coset_within_variance_share",
@@ -368,14 +354,7 @@ def coset_table(found: Sequence[Record]) -> str:
 
 def middle(seeds: Tensor) -> str:
     """A median, or a dash of none."""
-    return f"{five_tasks.middle(seeds):.2f}" if len(seeds) else "–"
-
-
-def rung_of(outcome: Outcome) -> Rung:
-    """A run of the page as a rung."""
-    names = ("train_epoch_90", "test_epoch_90", "test_accuracy", "ev_2")
-    own = (five_tasks.column(outcome.records, name) for name in names)
-    return Rung(outcome.config.exponent, *own)
+    return f"{by_seed.middle(seeds):.2f}" if len(seeds) else "–"
 
 
 def spectrum_table(found: Sequence[Record]) -> str:
@@ -396,8 +375,8 @@ def spectrum_table(found: Sequence[Record]) -> str:
     }
     ours = {f"{name}, like for like": config for name, config in five_tasks.clean(TASK).items()}
     for name, config in (theirs | ours).items():
-        own = five_tasks.runs(found, config)
-        middles = (five_tasks.middle(five_tasks.column(own, f"ev_{k}")) for k in shown if own)
+        own = by_seed.runs(found, config)
+        middles = (by_seed.middle(by_seed.column(own, f"ev_{k}")) for k in shown if own)
         rows[f"{name} ({len(own)} seeds)" if own else name] = list(middles) or None
     chance = torch.stack([explained_variance(rows) for rows in random_tables(50, 0)]).mean(0)
     rows["random numbers"] = [float(chance[k - 1]) for k in shown]
@@ -405,7 +384,7 @@ def spectrum_table(found: Sequence[Record]) -> str:
     lines = [
         (name, *(f"{100 * share:.0f}" for share in shares))
         if shares
-        else (name, five_tasks.NOT_YET, *[""] * (len(shown) - 1))
+        else (name, by_seed.NOT_YET, *[""] * (len(shown) - 1))
         for name, shares in rows.items()
     ]
     return table("EV_k (%), medians | " + " | ".join(f"k = {k}" for k in shown), lines)
@@ -413,12 +392,12 @@ def spectrum_table(found: Sequence[Record]) -> str:
 
 def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
     """What is said of the heads, and whether the recorded seeds bear it out, with numbers."""
-    by_n = {c.exponent: five_tasks.runs(found, c) for c in five_tasks.clean(TASK).values()}
+    by_n = {c.exponent: by_seed.runs(found, c) for c in five_tasks.clean(TASK).values()}
     if not all(by_n.get(n) for n in (None, 2.0, 4.0)):
-        return [("cross-entropy, n = 2 and n = 4", five_tasks.NOT_YET)]
+        return [("cross-entropy, n = 2 and n = 4", by_seed.NOT_YET)]
 
     def of(n: float | None, metric: str) -> Tensor:
-        return five_tasks.column(by_n[n], metric)
+        return by_seed.column(by_n[n], metric)
 
     solved = {n: ~of(n, "test_epoch_90").isnan() for n, own in by_n.items() if own}
     counts = {n: int(who.sum()) for n, who in solved.items()}
@@ -460,20 +439,15 @@ def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
 def gain(found: Sequence[Record]) -> str:
     """Whether EV_2 grows from cross-entropy to n = 2, like for like."""
     configs = {c.exponent: c for c in five_tasks.clean(TASK).values()}
-    both = [five_tasks.runs(found, configs[n]) for n in (None, 2.0)]
+    both = [by_seed.runs(found, configs[n]) for n in (None, 2.0)]
     if not all(both):
-        return f"Like for like: {five_tasks.NOT_YET}"
-    plain, harmonic = (100 * five_tasks.middle(five_tasks.column(own, "ev_2")) for own in both)
+        return f"Like for like: {by_seed.NOT_YET}"
+    plain, harmonic = (100 * by_seed.middle(by_seed.column(own, "ev_2")) for own in both)
     more = "it is larger" if harmonic > plain else "it is not larger"
     return (
         f"Like for like {more}: our medians are {harmonic:.0f} % with n = 2 and "
         f"{plain:.0f} % with cross-entropy"
     )
-
-
-def holds(truth: bool) -> str:
-    """A verdict."""
-    return "holds" if truth else "does not hold"
 
 
 def flat_and_wrong(found: Sequence[Record]) -> str:
@@ -482,12 +456,12 @@ def flat_and_wrong(found: Sequence[Record]) -> str:
         record
         for config in five_tasks.clean(TASK).values()
         if config.distance
-        for record in five_tasks.runs(found, config)
+        for record in by_seed.runs(found, config)
     ]
     if not own:
-        return f"Our harmonic seeds: {five_tasks.NOT_YET}."
-    right = five_tasks.column(own, "test_accuracy") > 0.9
-    flat = five_tasks.column(own, "ev_2") >= 0.9
+        return f"Our harmonic seeds: {by_seed.NOT_YET}."
+    right = by_seed.column(own, "test_accuracy") > 0.9
+    flat = by_seed.column(own, "ev_2") >= 0.9
     return (
         f"Of our {len(own)} recorded harmonic seeds, {int(right.sum())} are right on more than "
         f"90 % of the test facts; of the {int(flat.sum())} with an EV₂ of 90 % or more, "

@@ -45,48 +45,6 @@ def collapse(
     return figure
 
 
-def reported(
-    curves: Mapping[str, Mapping[str, Mapping[float, float]]],
-    leak: Mapping[str, Mapping[float, float]],
-    majority: Mapping[str, float],
-) -> Figure:
-    """Reported test accuracy by train fraction, a panel a task, all on one axis from 0 to 1.
-
-    Args:
-        curves: by task and head, accuracy by fraction.
-        leak: by task, the share of test facts that are training facts by fraction: dashed.
-        majority: by task, what always giving the commonest answer scores: dotted.
-    """
-    figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.8), sharex=True, sharey=True)
-    for axes, (name, heads) in zip(panels.flat, curves.items(), strict=False):
-        for k, (head, points) in enumerate(heads.items()):
-            axes.plot(*xy(points), color=COLOURS[k], marker=MARKS[k], ms=4, label=head)
-        axes.plot(*xy(leak[name]), "--", color=INK, lw=1.3, label="leak: seen in training")
-        if name in majority:
-            axes.axhline(majority[name], color=INK, lw=1.3, ls=":", label="commonest answer")
-        axes.set_title(name)
-    rest = panels.flat[len(curves) :]
-    labelled = {
-        label: handle
-        for axes in panels.flat
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    for axes in rest:
-        axes.axis("off")
-        axes.legend(labelled.values(), labelled, loc="center")
-    for axes in panels.flat[: len(curves)][len(curves) - 3 :]:
-        axes.tick_params(labelbottom=True)
-    panels[0, 0].set(ylim=(-0.02, 1.02), xticks=[0.1, 0.5, 0.9])
-    figure.supxlabel("train fraction", fontsize=10.5)
-    figure.supylabel("reported test accuracy", fontsize=10.5)
-    return figure
-
-
-def xy(points: Mapping[float, float]) -> tuple[list[float], list[float]]:
-    """Places and heights."""
-    return list(points), list(points.values())
-
-
 def kinds(rows: Mapping[str, Mapping[str, Tensor]], chance: float) -> Figure:
     """Accuracy by kind of fact, a panel a run: a dot a seed, a bar for their mean.
 

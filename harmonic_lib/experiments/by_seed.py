@@ -1,0 +1,115 @@
+"""The seeds of a configuration, from their records: columns, medians, and the words for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from harmonic_lib.experiments.algorithmic import Config
+from harmonic_lib.records import Record
+
+NOT_YET = "not recorded yet"
+
+
+def runs(found: Iterable[Record], config: Config) -> list[Record]:
+    """Those of one configuration, by seed."""
+    own = [record for record in found if record.config == asdict(config)]
+    return sorted(own, key=lambda record: record.seed)
+
+
+def column(found: Sequence[Record], metric: str) -> Tensor:
+    """A metric of each record, (S,), in float64."""
+    return torch.tensor([record.metrics[metric] for record in found], dtype=torch.float64)
+
+
+def late(epochs: Tensor) -> Tensor:
+    """Epochs in which NaN, a seed that never got there, is infinitely late."""
+    return epochs.nan_to_num(math.inf)
+
+
+def middle(seeds: Tensor) -> float:
+    """The median, between the two middle ones if even; they may be infinite."""
+    return float(median(seeds.tolist()))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The S seeds of one exponent; None: cross-entropy.
+
+    An epoch is that from which 90 % is held: NaN where it never is.
+    """
+
+    exponent: float | None
+    records: Sequence[Record]
+
+    def column(self, metric: str) -> Tensor:
+        """A metric of each seed, (S,)."""
+        return column(self.records, metric)
+
+    @property
+    def train_epoch(self) -> Tensor:
+        """On training facts, (S,)."""
+        return self.column("train_epoch_90")
+
+    @property
+    def test_epoch(self) -> Tensor:
+        """On test facts, (S,)."""
+        return self.column("test_epoch_90")
+
+    @property
+    def test_accuracy(self) -> Tensor:
+        """(S,)."""
+        return self.column("test_accuracy")
+
+    @property
+    def ev_2(self) -> Tensor:
+        """(S,)."""
+        return self.column("ev_2")
+
+    @property
+    def solved(self) -> int:
+        """How many seeds came above 90 % on test facts, and stayed."""
+        return int((~self.test_epoch.isnan()).sum())
+
+    @property
+    def fitted(self) -> float:
+        """The median epoch of 90 % on training facts; a seed that never came counts as late."""
+        return middle(late(self.train_epoch))
+
+    @property
+    def generalised(self) -> float:
+        """The median epoch of 90 % on test facts, in the same way."""
+        return middle(late(self.test_epoch))
+
+    @property
+    def delay(self) -> float:
+        """The median number of epochs between the two; infinite for a seed without the second."""
+        return middle(late(self.test_epoch - self.train_epoch))
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def spread(seeds: Tensor, digits: int = 0) -> str:
+    """The median, with the least and the most.
+
+    >>> spread(torch.tensor([1.0, 2.0, 9.0]))
+    '2 (1 to 9)'
+    """
+    low, high = float(seeds.min()), float(seeds.max())
+    return f"{middle(seeds):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def epoch_text(epoch: float) -> str:
+    """A median epoch, or that half of the seeds or more never came."""
+    return f"{epoch:g}" if math.isfinite(epoch) else "never"
+
+
+def holds(truth: bool | None) -> str:
+    """Whether the records bear a statement out; None: they are not there yet."""
+    return NOT_YET if truth is None else "holds" if truth else "does not hold"
