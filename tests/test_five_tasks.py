@@ -68,7 +68,8 @@ def test_the_clean_table_says_what_is_not_recorded() -> None:
     plain = algorithmic.like_for_like("genealogy", None)
     never = {"test_epoch_90": math.nan, "test_accuracy": 0.25}
     table = five_tasks.clean_table(made(plain, **never), "genealogy")
-    expected = ["cross-entropy", "3", "0", "10", "never", "25 (25 to 25)", "30 (20 to 40)"]
+    shares = ["25.0 (25.0 to 25.0)", "30.0 (20.0 to 40.0)"]
+    expected = ["cross-entropy", "3", "0", "10", "never", *shares]
     assert cells(table, "cross-entropy") == [*expected, "9 (9 to 9)"]
     assert cells(table, "harmonic, n = 2")[1:] == [by_seed.NOT_YET, *[""] * 6]
     assert "ring score" in five_tasks.clean_table([], "modular_addition").splitlines()[0]
@@ -80,7 +81,8 @@ def test_the_released_table_has_both_sides() -> None:
     table = five_tasks.released_table(ours, "permutation")
     said = cells(table, "harmonic, reported")
     assert said[:6] == ["harmonic, reported", "20", "37.3 (27.3 to 86.4)", "18", "913", "1049"]
-    measured = ["3", "30 (20 to 40)", "3", "10", "20", "50 (50 to 50)", "–", "50 (50 to 50)"]
+    same = "50.0 (50.0 to 50.0)"
+    measured = ["3", "30.0 (20.0 to 40.0)", "3", "10", "20", same, "–", same]
     assert table.splitlines()[-1] == "| " + " | ".join(["ours", *measured]) + " |"
     assert cells(table, "ours")[1] == by_seed.NOT_YET  # of cross-entropy
 

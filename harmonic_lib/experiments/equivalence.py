@@ -275,17 +275,17 @@ def score_table(live: Mapping[str, Outcome], draws: int) -> str:
 def decision_table(found: Mapping[str, Sequence[Decision]]) -> str:
     """The geometry of the answers as Markdown: the median (least to most) over seeds."""
     columns = "head | between the two answers | a feature to its answer"
-    columns += " | the nearest number to an answer | probability of all numbers together"
+    columns += " | the nearest number to an answer | probability of all numbers together (%)"
     lines = []
     for name, every in found.items():
-        small = torch.tensor([each.elsewhere for each in every]).median()
+        numbers = by_seed.middle(torch.tensor([each.elsewhere for each in every]))
         lines.append(
             [
                 name,
                 spread([each.apart for each in every], 2),
-                spread([each.to_answer for each in every], 3) + " s",
+                spread([each.to_answer for each in every], 2) + " s",
                 spread([each.to_number for each in every], 1) + " s",
-                f"{small:.0e}",
+                f"{100 * numbers:.2g}",
             ]
         )
     return table(columns, lines)

@@ -107,8 +107,8 @@ def clean_table(found: Sequence[Record], name: str) -> str:
                 f"{int((~general.isnan()).sum())}",
                 epoch_text(middle(late(fitted))),
                 epoch_text(middle(late(general))),
-                spread(100 * column(own, "test_accuracy")),
-                spread(100 * column(own, "ev_2")),
+                spread(100 * column(own, "test_accuracy"), 1),
+                spread(100 * column(own, "ev_2"), 1),
                 spread(column(own, metric), 2 if metric != "components_90" else 0),
             ]
         )
@@ -160,11 +160,11 @@ def our_line(own: Sequence[Record]) -> list[str]:
     return [
         "ours",
         f"{len(own)}",
-        spread(100 * column(own, "ev_2")),
+        spread(100 * column(own, "ev_2"), 1),
         f"{int((~general.isnan()).sum())}",
         epoch_text(middle(late(fitted))),
         epoch_text(middle(late(general))),
-        *["–" if kind.isnan().any() else spread(kind) for kind in kinds],
+        *["–" if kind.isnan().any() else spread(kind, 1) for kind in kinds],
     ]
 
 
