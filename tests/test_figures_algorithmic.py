@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from harmonic_lib.figures import algorithmic as draw
+from harmonic_lib.figures import modular_addition as modular
 from harmonic_lib.figures.style import COLOURS, INK
 from harmonic_lib.measure.embedding import projection
 
@@ -206,16 +207,17 @@ def test_own_runs_are_diamonds_over_the_others() -> None:
     assert len(marks(alone.axes[1], "D")) == 3
 
 
-def test_accuracy_stands_beside_the_leak() -> None:
-    curves = {"a": {0.1: torch.tensor([0.1, 0.3, 0.2]), 0.8: torch.tensor([1.0, 0.9, 1.0])}}
-    figure = draw.efficiency(curves, {0.1: 0.1, 0.8: 0.56})
-    *dots, median, leak = figure.axes[0].lines
-    seeds = np.concatenate([line.get_xydata() for line in dots])
-    expected = [[0.1, 10], [0.1, 30], [0.1, 20], [0.8, 100], [0.8, 90], [0.8, 100]]
-    np.testing.assert_allclose(seeds, expected, rtol=1e-6)
-    np.testing.assert_allclose(median.get_xydata(), [[0.1, 20], [0.8, 100]], rtol=1e-6)
-    np.testing.assert_allclose(leak.get_xydata(), [[0.1, 10], [0.8, 56]])
-    assert leak.get_linestyle() == "--"
+def test_distances_have_a_panel_each_and_count_who_came() -> None:
+    figure = modular.distances({"one": ROWS, "two": [], "three": ROWS, "four": ROWS}, last=1000)
+    one, two, *_, last = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two", "three", "four", "", ""]
+    assert [text.get_text() for text in one.texts] == ["2", "1"]
+    assert [text.get_text() for text in two.texts] == ["not recorded yet"]
+    assert len(marks(one, draw.UP)) == 3
+    assert drawn_in(one, COLOURS[0])[-1] == [[1, 30], [4, math.inf]]
+    assert [label.get_text() for label in figure.axes[3].get_xticklabels()] == ["1", "4"]
+    assert one.get_ylim() == two.get_ylim()
+    assert not last.axison
 
 
 @pytest.mark.usefixtures("style")

@@ -288,28 +288,6 @@ def seeds_by_exponent(
     axes.plot([x for x, _ in medians], [y for _, y in medians], color=colour)
 
 
-def efficiency(curves: Mapping[str, Mapping[float, Tensor]], leak: Mapping[float, float]) -> Figure:
-    """Test accuracy against the train fraction: a dot a seed, a line through the medians.
-
-    Args:
-        curves: by head and train fraction, (S,) accuracies.
-        leak: by train fraction, the share of test items that are also training items, which
-            is what remembering alone would score: a dashed line.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
-    for k, (name, points) in enumerate(curves.items()):
-        for fraction, seeds in points.items():
-            at = torch.full((len(seeds),), fraction)
-            axes.plot(at, 100 * seeds, MARKS[k], ms=3.5, color=COLOURS[k], alpha=0.6)
-        middle = [100 * float(np.median(seeds.numpy())) for seeds in points.values()]
-        axes.plot(list(points), middle, color=COLOURS[k], marker=MARKS[k], ms=3.5, label=name)
-    shares = [100 * share for share in leak.values()]
-    axes.plot(list(leak), shares, "--", color=INK, lw=1.3, label="seen in training")
-    axes.set(xlabel="train fraction", ylabel="test accuracy (%)", ylim=(-2, 104))
-    figure.legend(loc="outside lower center", ncols=len(curves) + 1)
-    return figure
-
-
 def nothing_yet(what: str) -> Figure:
     """In the place of a figure whose runs have not been recorded: a sentence that says so."""
     figure, axes = plt.subplots(figsize=(WIDTH, 1.0))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from torch import Tensor
 
+from harmonic_lib.figures.algorithmic import Exponent, seeds_by_exponent, ticks_within
 from harmonic_lib.figures.style import COLOURS, INK, PLAIN, WIDTH
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.measure.rings import frequency_shares
@@ -103,4 +105,54 @@ def cases(
     axes.plot([], [], "o", ms=4, color=COLOURS[0], label="our seeds")
     axes.plot([], [], "D", ms=8, mfc="none", mec=COLOURS[3], mew=1.6, label="reported, one run")
     figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def distances(rows: Mapping[str, Sequence[Exponent]], last: int) -> Figure:
+    """Epochs of 90 % by exponent, a panel a distance: a dot a seed, lines through the medians.
+
+    Grey on training items, coloured on test items. Seeds that never come there on test items
+    are triangles above the line of the last epoch; the numbers on top count the others.
+
+    Args:
+        rows: by distance, the exponents in order; of those without any it is said.
+        last: the number of epochs of all runs.
+    """
+    high = -(-len(rows) // 3)
+    figure, panels = plt.subplots(
+        high, 3, figsize=(WIDTH, 1.9 * high + 0.6), sharex=True, sharey=True, squeeze=False
+    )
+    rail = 1.6 * last
+
+    def fitted(row: Exponent) -> Tensor:
+        return row.train_epoch.nan_to_num(torch.inf)
+
+    def generalised(row: Exponent) -> Tensor:
+        return row.test_epoch.nan_to_num(torch.inf)
+
+    found = sorted({row.exponent for every in rows.values() for row in every if row.exponent})
+    for axes, (name, every) in zip(panels.flat, rows.items(), strict=False):
+        axes.set_title(name, pad=18)
+        axes.axhline(last, color=INK, lw=1, ls=":")
+        seeds_by_exponent(axes, every, fitted, 0, INK, None)
+        seeds_by_exponent(axes, every, generalised, 0, COLOURS[0], rail)
+        for row in every:
+            solved = f"{int((~row.test_epoch.isnan()).sum())}"
+            place = axes.get_xaxis_transform()
+            axes.text(float(row.exponent or 0), 1.03, solved, transform=place, ha="center")
+        if not every:
+            axes.text(0.5, 0.5, "not recorded yet", transform=axes.transAxes, ha="center")
+    for axes in panels.flat[len(rows) :]:
+        axes.axis("off")
+    first = panels[0, 0]
+    first.set(yscale="log", ylim=(None, 1.3 * rail))
+    ticks_within(first.yaxis, first.get_ylim()[0], last)
+    first.set_xscale("log", base=2)
+    first.set_xticks(found, [f"{n:g}" for n in found])
+    first.xaxis.set_minor_locator(NullLocator())
+    first.plot([], [], "o-", ms=3.5, color=INK, label="on training items")
+    first.plot([], [], "o-", ms=3.5, color=COLOURS[0], label="on test items")
+    figure.supxlabel("exponent n on the distance", fontsize=10.5)
+    figure.supylabel("epoch of 90 %", fontsize=10.5)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
