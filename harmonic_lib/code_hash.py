@@ -9,11 +9,14 @@ import io
 import tokenize
 from collections.abc import Callable, Iterator
 
+from harmonic_lib.distances.base import DISTANCES
 from harmonic_lib.paths import PACKAGE
 
 LIBRARY = PACKAGE.name
 #: writes outcomes down and decides none; nor does what it imports
 BOOKKEEPING = f"{LIBRARY}.records"
+#: imports every family of distances, of which a run uses one or none
+FAMILIES = f"{LIBRARY}.distances"
 
 Source = Callable[[str], "str | None"]
 """The text of a module of the library by its dotted name, or None where there is none."""
@@ -29,19 +32,20 @@ def installed(module: str) -> str | None:
 
 
 @functools.cache
-def code_hash(module: str, source: Source = installed) -> str:
+def code_hash(module: str, distance: str | None, source: Source = installed) -> str:
     """The first 12 digits of the SHA-256 of a module and of the modules that it depends on.
 
     These are the modules of the library that its import statements name, those that theirs
     name, and so on, sorted by name; a package counts where something is imported from its
-    ``__init__``, not where it merely contains the module. What a source says to its readers
-    alone does not count: see :func:`meaning`.
+    ``__init__``, not where it merely contains the module. Of the families of distances, which
+    all stand in one list, the one that is used counts, and those that others build upon.
+    What a source says to its readers alone does not count: see :func:`meaning`.
 
     Raises:
         ValueError: the library has no such module.
     """
     digest = hashlib.sha256()
-    for name, text in sorted(behind(module, source).items()):
+    for name, text in sorted(behind(module, distance, source).items()):
         digest.update(f"{name}\n{meaning(text)}\n".encode())
     return digest.hexdigest()[:12]
 
@@ -69,8 +73,9 @@ def meaning(text: str) -> str:
     return "".join(words).replace("{{", "{").replace("}}", "}")
 
 
-def behind(module: str, source: Source = installed) -> dict[str, str]:
-    """A module and the modules it depends on: name -> source."""
+def behind(module: str, distance: str | None, source: Source = installed) -> dict[str, str]:
+    """A module and the modules it depends on with this distance or none: name -> source."""
+    others = {f"{FAMILIES}.{name}" for name in DISTANCES if name != distance}
     found: dict[str, str] = {}
     waiting = [module]
     while waiting:
@@ -80,7 +85,8 @@ def behind(module: str, source: Source = installed) -> dict[str, str]:
             if text is None:
                 raise ValueError(f"the library has no module {name}")
             found[name] = text
-            waiting += imported(text, source)
+            named = set(imported(text, source))
+            waiting += named - others if name == FAMILIES else named
     return found
 
 

@@ -73,16 +73,16 @@ def config_hash(config: dict[str, Any]) -> str:
 # --- where a record comes from --------------------------------------------------------------
 
 
-def provenance(module: str) -> dict[str, Any]:
+def provenance(module: str, distance: str | None) -> dict[str, Any]:
     """The fields of a record that describe this machine and this code.
 
-    module: the experiment's, ``__name__`` there.
+    module: the experiment's, ``__name__`` there. distance: the one that is used, if any.
     """
     return {
         "device": device_name(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "commit": commit(),
-        "code": code_hash(module),
+        "code": code_hash(module, distance),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -113,7 +113,8 @@ def badge(record: Record) -> str:
     if record.experiment not in experiments.RECORDED:
         return "its experiment is no longer run"
     notes = []
-    if record.code != code_hash(experiments.by_name(record.experiment).__name__):
+    module = experiments.by_name(record.experiment).__name__
+    if record.code != code_hash(module, record.config.get("distance")):
         notes.append(f"made by earlier code ({record.commit or 'of an unknown commit'})")
     if record.config_hash not in experiments.config_hashes(record.experiment):
         notes.append("its configuration is no longer run")

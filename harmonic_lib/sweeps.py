@@ -34,10 +34,11 @@ BACKENDS = ("loky", "dask", "ray")
 
 @dataclass(frozen=True)
 class Task:
-    """One configuration with the seeds that it lacks: they are trained together."""
+    """One configuration with the seeds that it lacks, which are trained together, by this code."""
 
     config: Any
     seeds: tuple[int, ...]
+    code: str
 
     def __str__(self) -> str:
         return f"{config_hash(asdict(self.config))}, seeds {' '.join(map(str, self.seeds))}"
@@ -45,7 +46,7 @@ class Task:
     @property
     def file(self) -> str:
         """A name for a file that is about this task alone."""
-        return f"{config_hash({'config': asdict(self.config), 'seeds': self.seeds})}.ckpt"
+        return f"{config_hash(asdict(self))}.ckpt"
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def sweep(
     records.append(path)  # can it be written? an hour's run should not be the first to know
     done = {records.run_of(record) for record in records.read(path)}
     wanted = dict.fromkeys(seeds if seeds is not None else experiment.SEEDS[profile])
-    tasks = plan(configs, tuple(wanted), done)
-    folder = None if scheduler else path.with_suffix(".unfinished") / code_hash(experiment.__name__)
+    tasks = plan(experiment.__name__, configs, tuple(wanted), done)
+    folder = None if scheduler else path.with_suffix(".unfinished")
     runs = sum(len(task.seeds) for task in tasks)
     there, recorded, failed = len(configs) * len(wanted) - runs, 0, []
     with ExitStack() as stack:
@@ -159,14 +160,16 @@ def chosen(configs: Sequence[Any], where: Mapping[str, str]) -> list[Any]:
     return found
 
 
-def plan(configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]]) -> list[Task]:
-    """For each configuration the seeds that are not done, where there are such."""
+def plan(
+    module: str, configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]]
+) -> list[Task]:
+    """For each configuration of an experiment's module the seeds that are not done, if any."""
     tasks = []
     for config in configs:
         digest = config_hash(asdict(config))
         missing = tuple(seed for seed in seeds if (digest, seed) not in done)
         if missing:
-            tasks.append(Task(config, missing))
+            tasks.append(Task(config, missing, code_hash(module, config.distance)))
     return tasks
 
 

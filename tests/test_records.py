@@ -279,11 +279,11 @@ def test_without_git_there_is_no_commit(package: Path, monkeypatch: pytest.Monke
 
 
 def test_provenance_describes_machine_and_code(record: Record) -> None:
-    where = records.provenance("harmonic_lib.training")
+    where = records.provenance("harmonic_lib.training", "cosine")
     assert dataclasses.replace(record, **where)
     assert where["versions"]["torch"] == torch.__version__
     assert where["device"]
-    assert where["code"] == code_hash("harmonic_lib.training")
+    assert where["code"] == code_hash("harmonic_lib.training", "cosine")
     assert datetime.fromisoformat(where["created"]).utcoffset() is not None
 
 
@@ -315,16 +315,47 @@ LIBRARY = {
 
 def test_the_code_behind_a_module_is_what_it_imports_directly_or_not() -> None:
     names = {"part", "other", "tools", "tools.inner"}
-    assert set(behind("harmonic_lib.part", LIBRARY.get)) == {f"harmonic_lib.{n}" for n in names}
-    assert set(behind("harmonic_lib.other", LIBRARY.get)) == {f"harmonic_lib.{n}" for n in names}
-    assert set(behind("harmonic_lib.beside", LIBRARY.get)) == {"harmonic_lib.beside"}
+    assert set(behind("harmonic_lib.part", None, LIBRARY.get)) == {
+        f"harmonic_lib.{n}" for n in names
+    }
+    assert set(behind("harmonic_lib.other", None, LIBRARY.get)) == {
+        f"harmonic_lib.{n}" for n in names
+    }
+    assert set(behind("harmonic_lib.beside", None, LIBRARY.get)) == {"harmonic_lib.beside"}
 
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_hash_changes_with_the_code_behind_it_alone(name: str) -> None:
     other = LIBRARY | {name: LIBRARY[name] + "\nvalue = 1\n"}
-    ours, theirs = (code_hash("harmonic_lib.part", library.get) for library in (LIBRARY, other))
+    ours, theirs = (
+        code_hash("harmonic_lib.part", None, library.get) for library in (LIBRARY, other)
+    )
     assert (ours == theirs) == (name in ("harmonic_lib.records", "harmonic_lib.beside"))
+
+
+FAMILIES = {
+    "harmonic_lib.part": "from harmonic_lib.distances import distance\n",
+    "harmonic_lib.distances": "".join(
+        f"from harmonic_lib.distances.{name} import name\n"
+        for name in ("euclidean", "cosine", "canberra", "tools")
+    ),
+    "harmonic_lib.distances.euclidean": "",
+    "harmonic_lib.distances.cosine": "from harmonic_lib.distances.euclidean import name\n",
+    "harmonic_lib.distances.canberra": "",
+    "harmonic_lib.distances.tools": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("distance", "used"),
+    [(None, ()), ("canberra", ("canberra",)), ("cosine", ("cosine", "euclidean"))],
+)
+def test_of_the_families_of_distances_those_count_that_are_used(
+    distance: str | None, used: tuple[str, ...]
+) -> None:
+    found = behind("harmonic_lib.part", distance, FAMILIES.get)
+    always = {"harmonic_lib.part", "harmonic_lib.distances", "harmonic_lib.distances.tools"}
+    assert set(found) == always | {f"harmonic_lib.distances.{name}" for name in used}
 
 
 @pytest.mark.parametrize(
@@ -338,17 +369,18 @@ def test_the_hash_changes_with_the_code_behind_it_alone(name: str) -> None:
     ],
 )
 def test_the_hash_is_of_what_is_done_not_of_what_is_said(text: str, same: bool) -> None:
-    hashes = {code_hash("harmonic_lib.part", {"harmonic_lib.part": t}.get) for t in (text, CODE)}
+    library = ({"harmonic_lib.part": each} for each in (text, CODE))
+    hashes = {code_hash("harmonic_lib.part", None, each.get) for each in library}
     assert len(hashes) == (1 if same else 2)
 
 
 def test_no_module_no_hash() -> None:
     with pytest.raises(ValueError, match="the library has no module"):
-        code_hash("harmonic_lib.nothing")
+        code_hash("harmonic_lib.nothing", None)
 
 
 def test_the_code_behind_an_experiment_is_what_trains_and_measures_it() -> None:
-    names = {name.removeprefix("harmonic_lib.") for name in behind(distance_sweep.__name__)}
+    names = {name.removeprefix("harmonic_lib.") for name in behind(distance_sweep.__name__, None)}
     assert names >= {"experiments.distance_sweep", "training", "head", "distances.engine"}
     assert not any(name.startswith(("book", "figures", "cli", "records")) for name in names)
 
@@ -359,7 +391,7 @@ def test_a_record_of_today_has_no_badge_and_others_say_why(record: Record) -> No
         record,
         experiment="distance_sweep",
         config=config,
-        code=code_hash(distance_sweep.__name__),
+        code=code_hash(distance_sweep.__name__, "cosine"),
         commit="0123456789ab",
     )
     assert records.badge(today) == ""

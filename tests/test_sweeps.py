@@ -74,7 +74,7 @@ def test_the_missing_seeds_of_a_configuration_are_one_task(path: Path) -> None:
     harmonic_run(path, "--seeds", "1")
     done = {(r.config_hash, r.seed) for r in records.read(path)[:2]}
     configs = tiny.configs("smoke")
-    tasks = sweeps.plan(configs, (0, 1, 2), done)
+    tasks = sweeps.plan(tiny.MODULE, configs, (0, 1, 2), done)
     assert [task.config for task in tasks] == configs
     assert [task.seeds for task in tasks] == [(0, 2)] * 2 + [(0, 1, 2)] * 4
 
@@ -199,14 +199,14 @@ def test_what_is_recorded_leaves_no_state_and_what_fails_does(
 ) -> None:
     monkeypatch.setenv("TINY", "0 2 raises")
     harmonic_run(path)
-    (task,) = sweeps.plan([tiny.Config(0, "raises")], (0, 1), set())
+    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(0, "raises")], (0, 1), set())
     states = [p.name for p in path.parent.rglob("*") if p.suffix == ".ckpt"]
     assert states == [task.file]
 
 
 def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path) -> None:
-    (task,) = sweeps.plan([tiny.Config(7, seconds=0.0)], (0,), set())
-    (other,) = sweeps.plan([tiny.Config(7, seconds=0.0)], (1,), set())
+    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (0,), set())
+    (other,) = sweeps.plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (1,), set())
     found: list[str | None] = []
 
     def run(*arguments: Any) -> list[Record]:
@@ -225,7 +225,7 @@ def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path)
 
 
 def test_two_sweeps_do_not_share_a_state(tmp_path: Path) -> None:
-    (task,) = sweeps.plan([tiny.Config(7)], (0,), set())
+    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(7)], (0,), set())
     with sweeps.checkpoint(task, tmp_path) as first, sweeps.checkpoint(task, tmp_path) as second:
         assert first == tmp_path / task.file
         assert second is None

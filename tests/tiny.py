@@ -18,6 +18,8 @@ from harmonic_lib import cli, experiments
 from harmonic_lib.records import Record, provenance
 
 NAME = "tiny"
+MODULE = "harmonic_lib.training"
+"""Its code is that of another."""
 SEEDS = {"smoke": (0, 1)}
 
 
@@ -28,6 +30,7 @@ class Config:
     number: int
     mood: str = "well"
     seconds: float = 0.0
+    distance: None = None
 
 
 def configs(profile: str) -> list[Config]:
@@ -53,7 +56,7 @@ def run(
     if config.mood == "raises":
         raise RuntimeError(f"number {config.number} is in no mood")
     claim = "nobody's" if config.mood == "mistaken" else ""
-    where = provenance("harmonic_lib.training")
+    where = provenance(MODULE, config.distance)
     return [
         Record(
             claim=claim,
@@ -69,10 +72,7 @@ def run(
     ]
 
 
-EXPERIMENT: Any = SimpleNamespace(
-    __name__="harmonic_lib.training", NAME=NAME, SEEDS=SEEDS, configs=configs, run=run
-)
-"""A module whose code is that of another."""
+EXPERIMENT: Any = SimpleNamespace(__name__=MODULE, NAME=NAME, SEEDS=SEEDS, configs=configs, run=run)
 
 
 def harmonic(setting: str, stderr: str, *words: str) -> None:

@@ -36,7 +36,7 @@ class Experiment(Protocol):
     """A module whose runs are recorded.
 
     SEEDS: the seeds of a profile. A configuration is a frozen dataclass of what JSON can hold:
-    everything that decides the outcome but the seed.
+    everything that decides the outcome but the seed. ``distance`` is its distance, or None.
     """
 
     __name__: str

@@ -282,7 +282,7 @@ def trained(
     ensemble.cpu().eval().write_back(members)
     with torch.no_grad():
         test_hits = answers(ensemble, config, x[:, cut:]) == y[:, cut:]
-    where = provenance(__name__)
+    where = provenance(__name__, config.distance)
     flops = training_flops(members[0], x[0, :cut], y[0, :cut], config.epochs)
     rows = [
         Record(

@@ -214,7 +214,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     for head in heads:
         head.train()
     torch.manual_seed(seeds[0])  # for the noise of a distance that has some
-    where, started = provenance(__name__), time.perf_counter()
+    where, started = provenance(__name__, config.distance), time.perf_counter()
     losses = fit(
         heads,
         seeds,

@@ -145,7 +145,7 @@ def train(
     x, y = train_set.images.flatten(1).to(device), train_set.labels.to(device)
     x_test, y_test = test_set.images.flatten(1).to(device), test_set.labels.to(device)
     heads = [build(config, x.shape[1], len(train_set.classes), seed).to(device) for seed in seeds]
-    where = provenance(__name__)
+    where = provenance(__name__, config.distance)
     started = time.perf_counter()
     losses = fit(
         heads,
