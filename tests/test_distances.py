@@ -18,7 +18,8 @@ from largest import Largest
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.distances import CLASSES, pairwise
+from harmonic_lib.distances import CLASSES, chebyshev, pairwise
+from harmonic_lib.distances.chebyshev import LogMeanExp, Ratios
 from harmonic_lib.distances.formula import Formula
 
 N, K, D = 4, 3, 8
@@ -296,6 +297,38 @@ def test_smooth_chebyshev_is_below_the_maximum_by_log_d_over_alpha_at_most(
     below = ours("chebyshev", *pair) - ours("chebyshev", *pair, smooth=alpha)
     assert (below > 0).all()
     assert (below <= math.log(D) / alpha + 1e-15).all()
+
+
+@pytest.mark.parametrize(
+    ("reach", "way"), [(0.05, LogMeanExp), (0.2, Ratios), (3.5, Ratios), (4.0, LogMeanExp)]
+)
+def test_smooth_chebyshev_by_exponentials_of_its_own_where_they_fit(
+    reach: float,
+    way: type[Formula],
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = []
+
+    def every_pair(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
+        taken.append(type(formula))
+        return pairwise.every_pair(formula, x, w)
+
+    monkeypatch.setattr(chebyshev, "every_pair", every_pair)
+    x, w = (torch.from_numpy(rng.uniform(-reach / 2, reach / 2, (n, 64))) for n in (50, 20))
+    x[0], x[1:3] = w[0], w[1] + 1e-3 * reach * torch.from_numpy(rng.standard_normal((2, 64)))
+    g = torch.from_numpy(rng.standard_normal((50, 20)))
+    leaves = [v.float().requires_grad_() for v in (x, w)]
+    d = hl.distance("chebyshev", smooth=10.0)(*leaves)
+    found = torch.autograd.grad((g * d).sum(), leaves)
+    assert set(taken) == {way}
+    x, w = (v.detach().double().requires_grad_() for v in leaves)
+    expected, *_ = LogMeanExp(10.0).whole(x.unsqueeze(1), w)
+    slopes = torch.autograd.grad((g * expected).sum(), (x, w))
+    assert d[0, 0] == 0
+    torch.testing.assert_close(d.double(), expected, rtol=2e-6, atol=0)
+    for ours, theirs in zip(found, slopes, strict=True):
+        assert (ours - theirs).norm() <= 1e-5 * theirs.norm()
 
 
 def test_smooth_chebyshev_of_a_small_alpha_is_the_mean(rng: np.random.Generator) -> None:

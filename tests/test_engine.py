@@ -19,7 +19,7 @@ from torch.func import jacrev, vmap
 import harmonic_lib as hl
 from harmonic_lib.distances import compiled, engine, pairwise
 from harmonic_lib.distances.canberra import SumOfRatios, WeightedMean
-from harmonic_lib.distances.chebyshev import LogMeanExp, Worst
+from harmonic_lib.distances.chebyshev import LogMeanExp, Ratios, Worst
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.minkowski import PowerSum
 from harmonic_lib.distances.pairwise import Norm, every_pair
@@ -410,6 +410,7 @@ FORMULAS: list[Formula] = [
     *(Norm(p) for p in (1, 2)),
     *(PowerSum(p) for p in (0.5, 0.9, 1.5, 2.5, 3.0, 4.0, 7.3)),
     *(LogMeanExp(alpha) for alpha in (0.1, 10.0)),
+    Ratios(),
     *(SumOfRatios(least) for least in (0.0, 0.5)),
     *(WeightedMean(power) for power in (0.0, 0.5, 1.0, 1.5, 2.2)),
 ]
@@ -423,7 +424,7 @@ def test_every_formula_is_here() -> None:
     assert here == everywhere
 
 
-def points(scene: str) -> tuple[Tensor, Tensor]:
+def points(scene: str, formula: Formula) -> tuple[Tensor, Tensor]:
     x, w = torch.randn(2, 50, 6, dtype=torch.float64)
     if scene == "zeros":
         x[:, 0], w[:, 0] = 0, 0
@@ -434,7 +435,7 @@ def points(scene: str) -> tuple[Tensor, Tensor]:
         w = x.clone()
     if scene == "nothing":
         x, w = torch.zeros_like(x), torch.zeros_like(w)
-    return x, w
+    return (x.exp(), w.exp()) if isinstance(formula, Ratios) else (x, w)  # those are positive
 
 
 @with_each_formula
@@ -442,7 +443,7 @@ def points(scene: str) -> tuple[Tensor, Tensor]:
     "scene", ["random", "zeros", "equal coordinates", "equal vectors", "nothing"]
 )
 def test_slopes_are_derivatives(formula: Formula, scene: str) -> None:
-    x, w = (v.requires_grad_() for v in points(scene))
+    x, w = (v.requires_grad_() for v in points(scene, formula))
     found = formula.whole(x, w)
     expected = torch.autograd.grad(found[0].sum(), (x, w))
     needed = (v.detach().unsqueeze(-1) for v in found[formula.needs_from :])
@@ -454,7 +455,7 @@ def test_slopes_are_derivatives(formula: Formula, scene: str) -> None:
 @with_each_formula
 @pytest.mark.parametrize("scene", ["random", "zeros", "equal vectors"])
 def test_formulas_are_symmetric(formula: Formula, scene: str) -> None:
-    x, w = points(scene)
+    x, w = points(scene, formula)
     for one, other in zip(formula.whole(x, w), formula.whole(w, x), strict=True):
         assert torch.equal(one, other)
 
@@ -462,7 +463,7 @@ def test_formulas_are_symmetric(formula: Formula, scene: str) -> None:
 @with_each_formula
 @pytest.mark.parametrize("scene", ["random", "zeros", "equal coordinates", "nothing"])
 def test_the_gradient_for_a_second_one_is_the_same(formula: Formula, scene: str) -> None:
-    x, w = (v.float().requires_grad_() for v in points(scene))
+    x, w = (v.float().requires_grad_() for v in points(scene, formula))
     g = 100 * torch.randn(len(x), len(w))
     once = torch.autograd.grad(every_pair(formula, x, w), (x, w), g)
     again = torch.autograd.grad(every_pair(formula, x, w), (x, w), g, create_graph=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,13 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_number
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
+from harmonic_lib.distances.engine import transformed
 from harmonic_lib.distances.formula import Formula
 from harmonic_lib.distances.pairwise import Largest, every_pair
+from harmonic_lib.distances.products import refined_below
+
+NEAR = 2.0**-6
+"""A smooth maximum below so much of the range of all numbers has lost six binary digits."""
 
 
 class Chebyshev(Distance):
@@ -41,7 +47,7 @@ class Chebyshev(Distance):
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if self.smooth is not None:
-            return every_pair(LogMeanExp(self.smooth), x, w)
+            return smooth_maximum(self.smooth, x, w)
         rows, width = x.reshape(-1, x.shape[-1]), x.shape[-1]
         left = every_pair(Worst(), rows.detach(), w.detach())
         worst = (width - left.nan_to_num(width)).long()
@@ -65,6 +71,46 @@ class Worst(Formula):
         left = x.shape[-1] + 1 - places
         left = torch.where((x - w).abs() < largest.unsqueeze(-1), 1.0, left).amax(-1)
         return (torch.where(largest.isnan(), largest, left),)
+
+
+def smooth_maximum(alpha: float, x: Tensor, w: Tensor) -> Tensor:
+    r""":math:`\tfrac1\alpha \log \tfrac1D \sum_i e^{\alpha |x_i - w_i|}`: -> (..., K).
+
+    On a CPU without an exponential for each coordinate of a pair, where all numbers are within
+    37 / :math:`\alpha` (in float32) of each other: with :math:`a = e^{\alpha x}` and
+    :math:`b = e^{\alpha w}` it is the larger of :math:`a_i / b_i` and :math:`b_i / a_i`.
+    A distance that is small beside that range is computed again from the differences.
+    """
+    by_differences = LogMeanExp(alpha)
+    free = torch.compiler.is_compiling() or transformed(x) or transformed(w)
+    if x.device.type != "cpu" or x.numel() == 0 or free:
+        return every_pair(by_differences, x, w)
+    low, high = torch.cat([x.detach().reshape(-1), w.detach().reshape(-1)]).aminmax()
+    reach, info = float(high - low), torch.finfo(w.dtype)
+    # Second derivatives are as large as e^(2 alpha reach). NaN and infinity do not fit either.
+    if not 1 < alpha * reach < 0.42 * math.log(info.max):
+        return every_pair(by_differences, x, w)
+    a, b = ((alpha * (v - (low + high) / 2)).exp() for v in (x, w))
+    d = (every_pair(Ratios(), a, b) / x.shape[-1]).log1p() / alpha
+
+    def exact(x: Tensor, w: Tensor) -> Tensor:
+        return by_differences.whole(x, w)[0]
+
+    return refined_below(d, NEAR * reach, info.eps * reach, exact, x, w)
+
+
+@dataclass(frozen=True)
+class Ratios(Formula):
+    r""":math:`\sum_i \left(\max(a_i / b_i, b_i / a_i) - 1\right)` of positive vectors."""
+
+    needs_from = 1
+
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
+        return (((x - w).abs() / torch.minimum(x, w)).sum(-1),)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        ratio = (x - w).sign() * (torch.maximum(x, w) / torch.minimum(x, w))
+        return ratio / x, -ratio / w
 
 
 @dataclass(frozen=True)
