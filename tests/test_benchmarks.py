@@ -257,7 +257,6 @@ def test_a_step_of_training_costs_little_more(classes: str) -> None:
 NOT_YET = {
     ("mahalanobis", "full"),  # two products of N x D x D more than a linear layer
     ("mahalanobis", "cholesky"),
-    ("chebyshev", "smooth"),  # three exponentials for each coordinate of a pair
 }
 """The forms whose step is dearer than it should be."""
 
