@@ -82,8 +82,9 @@ def smooth_maximum(alpha: float, x: Tensor, w: Tensor) -> Tensor:
     A distance that is small beside that range is computed again from the differences.
     """
     by_differences = LogMeanExp(alpha)
-    free = torch.compiler.is_compiling() or transformed(x) or transformed(w)
-    if x.device.type != "cpu" or x.numel() == 0 or free:
+    # What is being compiled or transformed has no numbers to decide by.
+    abstract = torch.compiler.is_compiling() or transformed(x) or transformed(w)
+    if x.device.type != "cpu" or x.numel() == 0 or abstract:
         return every_pair(by_differences, x, w)
     low, high = torch.cat([x.detach().reshape(-1), w.detach().reshape(-1)]).aminmax()
     reach, info = float(high - low), torch.finfo(w.dtype)

@@ -37,6 +37,8 @@ LIVE = {"smoke": (4.0,), "quick": (4.0,), "full": (1.0, 4.0, 8.0, 16.0, 32.0)}
 DISTANCES = ("cosine",)
 LADDER: tuple[float | None, ...] = (*algorithmic.EXPONENTS, None)
 """The recorded exponents, and None: cross-entropy."""
+EVERY_DISTANCE = algorithmic.EXPONENTS[1:5]
+"""Those that are recorded with every distance."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,16 @@ def rungs(found: Sequence[Record], distance: str = "euclidean") -> list[Rung]:
     return [Rung(n, own) for n, own in every if own]
 
 
+def by_distance(found: Sequence[Record]) -> dict[str, list[Rung]]:
+    """The exponents of every distance, by its name, that are recorded."""
+    return {
+        distance.replace("_", "–"): [
+            row for row in rungs(found, distance) if row.exponent in EVERY_DISTANCE
+        ]
+        for distance in hl.DISTANCES
+    }
+
+
 def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
     """What the paper's case study reports of a metric, as a share, by the names of its claims."""
     return {
@@ -223,19 +235,13 @@ def rung_cells(row: Rung | None) -> list[str]:
 
 
 def distance_table(found: Sequence[Record]) -> str:
-    """Every distance at n = 2, 4, 8 and 16, as Markdown: seeds that got there, accuracy, EV_2."""
-    exponents = algorithmic.EXPONENTS[1:5]
+    """Every distance as Markdown: seeds that got there, medians of accuracy and EV_2."""
     rows = []
-    for distance in hl.DISTANCES:
-        cells = []
-        for n in exponents:
-            own = runs(found, of_exponent(n, distance))
-            row = Rung(n, own)
-            cells.append(
-                f"{row.solved} of {len(own)}; {100 * middle(row.test_accuracy):.0f} / "
-                f"{100 * middle(row.ev_2):.0f}"
-                if own
-                else "–"
-            )
-        rows.append((distance.replace("_", "–"), *cells))
-    return table(" | ".join(["distance", *(f"n = {n:g}" for n in exponents)]), rows)
+    for name, every in by_distance(found).items():
+        cells = {
+            row.exponent: f"{row.solved} of {len(row.records)}; "
+            f"{100 * middle(row.test_accuracy):.0f} / {100 * middle(row.ev_2):.0f}"
+            for row in every
+        }
+        rows.append((name, *(cells.get(n, "–") for n in EVERY_DISTANCE)))
+    return table(" | ".join(["distance", *(f"n = {n:g}" for n in EVERY_DISTANCE)]), rows)

@@ -193,6 +193,16 @@ class Exponent(Protocol):
     def ev_2(self) -> Tensor: ...
 
 
+def fitted(row: Exponent) -> Tensor:
+    """The epochs of 90 % on training items, (S,); infinite for a seed that never got there."""
+    return row.train_epoch.nan_to_num(torch.inf)
+
+
+def generalised(row: Exponent) -> Tensor:
+    """The same on test items."""
+    return row.test_epoch.nan_to_num(torch.inf)
+
+
 def exponents(
     rows: Sequence[Exponent], last: int, root: float | None = None, own: Sequence[Exponent] = ()
 ) -> Figure:
@@ -218,11 +228,8 @@ def exponents(
     ticks = [*found, gap] if any(row.exponent is None for row in (*rows, *own)) else found
     rail = 1.5 * last
 
-    def fitted(row: Exponent) -> Tensor:
-        return row.train_epoch.nan_to_num(torch.inf)
-
     quantities: tuple[Callable[[Exponent], Tensor], ...] = (
-        lambda row: row.test_epoch.nan_to_num(torch.inf),
+        generalised,
         lambda row: 100 * row.test_accuracy,
         lambda row: 100 * row.ev_2,
     )

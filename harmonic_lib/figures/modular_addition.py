@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
-from harmonic_lib.figures.algorithmic import Exponent, seeds_by_exponent, ticks_within
+from harmonic_lib.figures.algorithmic import (
+    Exponent,
+    fitted,
+    generalised,
+    seeds_by_exponent,
+    ticks_within,
+)
 from harmonic_lib.figures.style import COLOURS, INK, PLAIN, WIDTH
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.measure.rings import frequency_shares
@@ -123,13 +129,6 @@ def distances(rows: Mapping[str, Sequence[Exponent]], last: int) -> Figure:
         high, 3, figsize=(WIDTH, 1.9 * high + 0.6), sharex=True, sharey=True, squeeze=False
     )
     rail = 1.6 * last
-
-    def fitted(row: Exponent) -> Tensor:
-        return row.train_epoch.nan_to_num(torch.inf)
-
-    def generalised(row: Exponent) -> Tensor:
-        return row.test_epoch.nan_to_num(torch.inf)
-
     found = sorted({row.exponent for every in rows.values() for row in every if row.exponent})
     for axes, (name, every) in zip(panels.flat, rows.items(), strict=False):
         axes.set_title(name, pad=18)
