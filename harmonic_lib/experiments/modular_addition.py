@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.checks import check_name
-from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.experiments.by_seed import NOT_YET, Rung, epoch_text, holds, middle, runs
+from harmonic_lib.experiments.film import filmed
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.records import Record
@@ -71,21 +70,15 @@ def pair(profile: str) -> dict[str, Run]:
     check_name("profile", profile, EPOCHS)
     epochs = EPOCHS[profile]
     return {
-        "cross-entropy": filmed(like_for_like(TASK, None, epochs=epochs["cross-entropy"])),
-        "harmonic, n = 2": filmed(like_for_like(TASK, "euclidean", 2.0, epochs=epochs["ring"])),
+        "cross-entropy": followed(like_for_like(TASK, None, epochs=epochs["cross-entropy"])),
+        "harmonic, n = 2": followed(like_for_like(TASK, "euclidean", 2.0, epochs=epochs["ring"])),
     }
 
 
-def filmed(config: Config) -> Run:
+def followed(config: Config) -> Run:
     """Train one member and keep its embedding of every epoch."""
-    tables: list[Tensor] = []
-
-    def keep(ensemble: Ensemble) -> Mapping[str, Tensor]:
-        tables.append(ensemble["embedding.weight"][0].cpu().clone())  # training goes on in place
-        return {}
-
-    outcome = algorithmic.trained(config, (SEED,), keep)
-    return Run(outcome, torch.stack(tables))
+    outcome, tables = filmed(config, (SEED,))
+    return Run(outcome, tables[:, 0])
 
 
 def ladder(profile: str) -> list[Outcome]:

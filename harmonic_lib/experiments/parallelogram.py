@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
-from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import (
     Config,
@@ -25,6 +24,7 @@ from harmonic_lib.experiments.algorithmic import (
     like_for_like,
 )
 from harmonic_lib.experiments.by_seed import column, holds, middle, runs, spread
+from harmonic_lib.experiments.film import filmed
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import centred, explained_variance, projection
 from harmonic_lib.measure.parallelograms import grid_quads, parallelogram_error, side_error
@@ -77,7 +77,7 @@ def heads(profile: str) -> dict[str, Config]:
 
 def live(profile: str) -> dict[str, Run]:
     """All of them from the same seeds: equal first weights, splits and orders of the facts."""
-    return {name: filmed(config, SEEDS[profile]) for name, config in heads(profile).items()}
+    return {name: Run(*filmed(c, SEEDS[profile])) for name, c in heads(profile).items()}
 
 
 def few(profile: str) -> dict[str, Outcome]:
@@ -95,18 +95,6 @@ def few(profile: str) -> dict[str, Outcome]:
         )
         for name, head in told.items()
     }
-
-
-def filmed(config: Config, seeds: Sequence[int]) -> Run:
-    """Train a network a seed and keep its embedding of every epoch."""
-    tables: list[Tensor] = []
-
-    def keep(ensemble: Ensemble) -> Mapping[str, Tensor]:
-        tables.append(ensemble["embedding.weight"].detach().cpu().clone())  # it goes on in place
-        return {}
-
-    outcome = algorithmic.trained(config, tuple(seeds), keep)
-    return Run(outcome, torch.stack(tables))
 
 
 def curves(run: Run) -> dict[str, Tensor]:
