@@ -250,6 +250,21 @@ def test_the_table_of_distances_has_them_all() -> None:
     assert lines[1] == "| manhattan | – | – | – | – |"
 
 
+def test_a_distance_is_compared_at_its_best_exponent() -> None:
+    few = [record(2.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, math.nan))]
+    slow = [record(4.0, s, train_epoch_90=40.0, test_epoch_90=50.0 + s) for s in (0, 1)]
+    soon = [record(8.0, s, train_epoch_90=20.0, test_epoch_90=30.0 + s) for s in (0, 1)]
+    late = [record(16.0, s, train_epoch_90=20.0, test_epoch_90=math.nan) for s in (0, 1)]
+    every = [few + slow, few + slow + soon, few + slow + soon + late]
+    assert [modular.best(modular.rungs(found)).exponent for found in every] == [4.0, 8.0, 8.0]
+    _, _, *lines = modular.best_table(every[-1]).splitlines()
+    own = "| euclidean, n = 8 | 2 of 2 | 20 | 30.5 | 50 | 0.50 | never (n = 16) |"
+    assert lines[0] == own
+    assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |"
+    with pytest.raises(ValueError):
+        modular.best([])
+
+
 def test_circles_are_counted_with_their_accuracy() -> None:
     runs = [record(2.0, 0, ev_2=0.99, test_accuracy=0.4), record(2.0, 1, ev_2=0.95)]
     runs += [record(2.0, 2, ev_2=1.0, test_accuracy=1.0), record(2.0, 3, ev_2=0.94)]

@@ -227,6 +227,41 @@ def rung_cells(row: Rung | None) -> list[str]:
     ]
 
 
+def best(rows: Sequence[Rung]) -> Rung:
+    """The exponent with which most seeds get to 90 % of the test facts, and the soonest of those.
+
+    Raises:
+        ValueError: no rows.
+    """
+    return max(rows, key=lambda row: (row.solved, -row.generalised))
+
+
+def best_table(found: Sequence[Record]) -> str:
+    """Every distance at its :func:`best` exponent, as Markdown, and the delay at the last one."""
+    rows = []
+    for name, every in by_distance(found).items():
+        if not every:
+            rows.append([name, NOT_YET, *[""] * 5])
+            continue
+        own, sharpest = best(every), every[-1]
+        rows.append(
+            [
+                f"{name}, n = {own.exponent:g}",
+                f"{own.solved} of {len(own.records)}",
+                epoch_text(own.fitted),
+                epoch_text(own.generalised),
+                f"{100 * middle(own.ev_2):.0f}",
+                f"{middle(own.column('ring_score')):.2f}",
+                f"{epoch_text(sharpest.delay)} (n = {sharpest.exponent:g})",
+            ]
+        )
+    columns = (
+        "distance | got there | 90 % on training facts | 90 % on test facts | EV₂ (%) "
+        "| ring score | delay at the largest exponent"
+    )
+    return table(columns, rows)
+
+
 def distance_table(found: Sequence[Record]) -> str:
     """Every distance as Markdown: seeds that got there, medians of accuracy and EV_2."""
     rows = []
