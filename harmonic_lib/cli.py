@@ -108,7 +108,12 @@ def seeds(text: str) -> range:
     ([3], [0, 1, 2, 3])
     """
     first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+    if not all(part.isdecimal() for part in (first, last or first)):
+        raise argparse.ArgumentTypeError(f"expected seeds such as 3 or 0-19, got {text!r}")
+    found = range(int(first), int(last or first) + 1)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected the smaller seed first, got {text!r}")
+    return found
 
 
 def field(text: str) -> tuple[str, str]:
@@ -126,9 +131,14 @@ def field(text: str) -> tuple[str, str]:
 def run_experiment(options: argparse.Namespace) -> int:
     """``harmonic run``: add the records that are missing."""
     from harmonic_lib import experiments, sweeps
+    from harmonic_lib.checks import check_name
     from harmonic_lib.paths import data_dir
 
     experiment = experiments.by_name(options.experiment)
+    check_name("profile", options.profile, experiment.SEEDS)
+    where = dict(options.where or ())
+    if len(where) < len(options.where or ()):
+        raise ValueError("--where has a field twice: a run has one value of each")
     if options.results is None and options.profile != "full":
         raise ValueError("data/results holds full runs alone: give another folder with --results")
     path = (options.results or data_dir() / "results") / f"{options.experiment}.jsonl"
@@ -138,7 +148,7 @@ def run_experiment(options: argparse.Namespace) -> int:
             options.profile,
             path,
             seeds=options.seeds and [seed for some in options.seeds for seed in some],
-            where=dict(options.where or ()),
+            where=where,
             jobs=options.jobs,
             backend=options.backend,
             scheduler=options.scheduler,

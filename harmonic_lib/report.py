@@ -93,7 +93,7 @@ def ours_text(verdict: Verdict) -> str:
     if not verdict.records:
         return ""
     number = "" if verdict.ours is None else f"{plain(verdict.ours)} "
-    return f"{number}({len(verdict.records)})"
+    return f"{number}({verdict.seeds})"
 
 
 def interval_text(verdict: Verdict) -> str:

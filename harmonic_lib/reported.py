@@ -50,6 +50,11 @@ class Reported:
     protocol: str
     tolerance: float | None
 
+    @property
+    def share(self) -> float:
+        """The value as the metric has it: of 26 %, 0.26."""
+        return self.value / 100 if self.unit == "%" else self.value
+
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Reported))
 

@@ -95,7 +95,7 @@ def sweep(
     Args:
         path: the file of records.
         seeds: None for the profile's own.
-        where: only the configurations whose fields have these values, as ``str`` gives them.
+        where: only the configurations whose fields have these values, written out.
         jobs: how many configurations are trained side by side, each with one thread; 1: one
             after the other in this process, with all of torch's threads.
         backend: joblib's: loky (processes of this machine), dask or ray.
@@ -147,17 +147,29 @@ def sweep(
 
 
 def chosen(configs: Sequence[Any], where: Mapping[str, str]) -> list[Any]:
-    """The configurations whose fields have these values.
+    """The configurations whose fields have these values; 2 is 2.0.
 
     Raises:
-        ValueError: there is no such field, or no such configuration.
+        ValueError: there is no such field, no such value, or no such configuration.
     """
-    for name in where:
-        check_name("field", name, list(asdict(configs[0])))
-    found = [c for c in configs if all(str(asdict(c)[k]) == v for k, v in where.items())]
+    rows = [{name: text_of(value) for name, value in asdict(c).items()} for c in configs]
+    wanted = {name: text_of(value) for name, value in where.items()}
+    for name, value in wanted.items():
+        check_name("field", name, rows[0])
+        check_name(f"value of {name}", value, dict.fromkeys(row[name] for row in rows))
+    found = [c for c, row in zip(configs, rows, strict=True) if wanted.items() <= row.items()]
     if not found:
         raise ValueError(f"no configuration has {', '.join(f'{k}={v}' for k, v in where.items())}")
     return found
+
+
+def text_of(value: object) -> str:
+    """A field's value as text, whole numbers without a point.
+
+    >>> text_of(2.0), text_of("2"), text_of("mlp"), text_of(True)
+    ('2', '2', 'mlp', 'True')
+    """
+    return str(value).removesuffix(".0")
 
 
 def plan(

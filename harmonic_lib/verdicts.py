@@ -6,15 +6,16 @@ not comparable: a score that was rescaled within its figure, a number without a 
     a median, extreme or count of an unknown number of runs.
 not run: no record of ours has the claim and the metric.
 not comparable: a value of ours is missing, and the protocol does not say that it is left out;
-    or our runs leave open where the number would have to lie.
+    or our runs are too few to say where the number would have to lie.
 reproduced: the reported number lies in our 95 % interval, widened by the tolerance. The
     interval is where the same statistic of as many more runs of ours would fall: for one run
     or a mean by Student's t, for a median, a minimum or a maximum by ranks; a count is held
-    against ours by Fisher's exact test. One run of ours has no interval: the tolerance decides.
-    A mean of an unknown number of runs is held against the interval of our own mean.
+    against ours by Fisher's exact test. A mean of an unknown number of runs is held against
+    the interval of our own mean. One run of ours has no interval: one reported run or a mean
+    is held against it by the tolerance.
 same direction: two heads were reported to differ by more than the tolerances, and ours differ
-    in the same direction over the same seeds (paired t-test, p < 0.05 after Holm's correction
-    over the pairs of heads with this metric and statistic).
+    in the same direction over the same seeds (paired t-test, for counts the sign test, p < 0.05
+    after Holm's correction over the recorded pairs of heads with this metric and statistic).
 not reproduced: everything else.
 """
 
@@ -25,11 +26,12 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harmonic_lib.measure.interval import prediction_interval
 from harmonic_lib.measure.order_statistics import median_interval, order_interval
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
+from harmonic_lib.measure.sign_test import sign_test
 from harmonic_lib.records import Record
 from harmonic_lib.reported import Reported
 
@@ -60,6 +62,7 @@ class Verdict:
     ours: the same statistic of our runs, in the row's unit; None where there is none.
     interval: where the reported number had to lie, before the tolerance; None without one.
     records: our runs of the claim that have the metric.
+    seeds: how many of them ``ours`` is of, the others being left out.
     """
 
     row: Reported
@@ -68,6 +71,7 @@ class Verdict:
     ours: float | None = None
     interval: tuple[float, float] | None = None
     records: tuple[Record, ...] = ()
+    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,8 @@ def verdict(
     """
     found = tuple(record for record in records if row.metric in record.metrics)
 
-    def say(
-        name: str,
-        reason: str,
-        ours: float | None = None,
-        interval: tuple[float, float] | None = None,
-    ) -> Verdict:
-        return Verdict(row, name, reason, ours, interval, found)
+    def say(name: str, reason: str) -> Verdict:
+        return Verdict(row, name, reason, records=found, seeds=len(found))
 
     hindrance = incomparable(row)
     if hindrance:
@@ -128,8 +127,6 @@ def verdict(
         if drops(row):
             values = [value for value in values if not math.isnan(value)]
             note += " and are left out, as theirs are"
-        elif counts_epochs(row) and row.statistic in ("median", "min", "max"):
-            values = [math.inf if math.isnan(value) else value for value in values]
         else:
             return say("not comparable", note.removeprefix("; "))
     if not values:
@@ -138,7 +135,8 @@ def verdict(
     if name == "not reproduced" and direction is not None:
         name = "same direction" if direction.same else name
         reason += f"; {told(direction)}"
-    return say(name, reason + note, OURS[row.statistic](values), interval)
+    ours = OURS[row.statistic](values)
+    return Verdict(row, name, reason + note, ours, interval, found, len(values))
 
 
 def incomparable(row: Reported) -> str:
@@ -167,11 +165,13 @@ def compare(row: Reported, values: Sequence[float]) -> tuple[str, str, tuple[flo
     if row.statistic == "count":
         return compare_counts(row, values)
     slack = (row.tolerance or 0.0) + 1e-9 * max(1.0, abs(row.value))  # rounding is no difference
-    if len(values) == 1:
+    if len(values) == 1 and row.statistic in ("run", "mean"):
         if abs(row.value - values[0]) <= slack:
             return "reproduced", "our one run is within the tolerance", None
         return "not reproduced", "our one run is beyond the tolerance", None
     low, high = interval_of(row, values)
+    if math.isinf(low) and math.isinf(high):
+        return "not comparable", f"our runs are too few to bound it: {len(values)}", (low, high)
     if low - slack <= row.value <= high + slack:
         beyond = row.value < min(values) - slack or row.value > max(values) + slack
         if beyond and math.isinf(low if row.value < min(values) else high):
@@ -272,7 +272,12 @@ def paired_over_seeds(
     pairs = [(a[seed], b[seed]) for seed in both if math.isfinite(a[seed] - b[seed])]
     if len(pairs) < 2 or (len(pairs) < len(both) and not drops(row)):
         return None
-    return paired_difference([x for x, _ in pairs], [y for _, y in pairs])
+    paired = paired_difference([x for x, _ in pairs], [y for _, y in pairs])
+    if row.statistic != "count":
+        return paired
+    # differences of 0 and 1 are not normal: few that are equal would have a t of infinity
+    won, lost = sum(x > y for x, y in pairs), sum(x < y for x, y in pairs)
+    return replace(paired, p_value=sign_test(won, lost))
 
 
 def told(direction: Direction) -> str:

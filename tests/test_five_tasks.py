@@ -120,7 +120,16 @@ def test_the_floor_of_explained_variance() -> None:
     assert prop.equality_violation(uncentred) > 0.01
 
 
-def test_shuffled_answers_are_the_same_for_both_heads_and_no_sum() -> None:
+def test_shuffled_answers_are_those_of_other_facts() -> None:
+    answers = torch.arange(31).repeat(31)
+    found = five_tasks.in_any_order(answers, seed=1)
+    assert torch.equal(found.sort().values, answers.sort().values)
+    assert (found == answers).float().mean() < 0.1  # 1/31 by chance
+    assert torch.equal(found, five_tasks.in_any_order(answers, seed=1))
+    assert not torch.equal(found, five_tasks.in_any_order(answers, seed=2))
+
+
+def test_both_heads_are_trained_on_shuffled_answers() -> None:
     found = five_tasks.shuffled("smoke")
     assert list(found) == list(algorithmic.HEADS)
     for history in found.values():
@@ -138,10 +147,11 @@ def test_every_number_of_a_row_has_one_verdict() -> None:
     claim = "genealogy-mlp-harmonic"
     ours = [replace(record, claim=claim, experiment="algorithmic") for record in ours]
     table = five_tasks.verdict_table(ours, "mlp")
-    numbers = [int(cell) for cell in cells(table, "genealogy, harmonic")[1:]]
+    seeds, *numbers = (int(cell) for cell in cells(table, "genealogy, harmonic")[1:])
+    assert seeds == 20
     assert sum(numbers) == sum(row.claim == claim for row in reported("algorithmic"))
     assert sum(numbers[:-1]) > 0
-    assert [int(cell) for cell in cells(table, "genealogy, cross-entropy")[1:5]] == [0] * 4
+    assert [int(cell) for cell in cells(table, "genealogy, cross-entropy")[1:6]] == [0] * 5
 
 
 def test_hours_add_up() -> None:

@@ -205,6 +205,7 @@ def test_half_a_recording_is_none_and_small_tasks_are_trained_instead() -> None:
     assert (now.source, now.epochs, len(now.epoch["harmonic"])) == ("this page", 3, 2)
     assert now.sooner == (0, 0, 1.0)  # three epochs: nobody comes
     assert "on genealogy (this page: 2 seeds, 3 epochs)" in leak.sentence([now])
+    assert leak.sentence([None] * 5).endswith("test accuracy is not recorded yet on any task")
 
 
 def test_a_comparison_needs_common_seeds() -> None:

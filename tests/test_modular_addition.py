@@ -261,7 +261,7 @@ def test_a_distance_is_compared_at_its_best_exponent() -> None:
     own = "| euclidean, n = 8 | 2 of 2 | 20 | 30.5 | 50 | 0.50 | never (n = 16) |"
     assert lines[0] == own
     assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |"
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="empty"):
         modular.best([])
 
 

@@ -235,6 +235,17 @@ def test_records_tell_what_they_hold_and_nothing_else() -> None:
     assert wrong == ["does not hold"] * 4
 
 
+def test_one_delay_does_not_grow_and_two_middle_seeds_are_averaged() -> None:
+    slow = [of(None, seed, 0.1, 0.8) for seed in range(2)]
+    slow += [of(2.0, seed, 1.0, 0.4 + 0.2 * seed) for seed in range(2)]  # solved: median 0.5
+    slow += [of(2.0, seed, 0.2, 0.45) for seed in (2, 3)]
+    slow += [of(4.0, seed, 0.1, 0.4) for seed in range(2)]  # none solves
+    (_, most), (_, delay), (shares, tighter), _ = perm.lessons(slow)
+    assert (most, delay) == ("does not hold", "does not hold")
+    assert "median share within: 0.45, of the others 0.50" in shares
+    assert tighter == "holds"
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 

@@ -85,7 +85,7 @@ def test_seeds_are_given_as_numbers_and_ranges(path: Path) -> None:
 
 
 def test_only_the_configurations_with_these_values(path: Path) -> None:
-    assert harmonic_run(path, "--where", "number=2", "mood=well") == 0
+    assert harmonic_run(path, "--where", "number=2.0", "mood=well", "seconds=0") == 0
     assert [record.config["number"] for record in records.read(path)] == [2, 2]
 
 
@@ -150,7 +150,9 @@ def test_processes_that_die_are_reported_and_the_rest_goes_on(
         (["--profile", "smke"], "unknown profile 'smke'; did you mean 'smoke'"),
         (["--backend", "task"], "unknown backend 'task'; did you mean 'dask'"),
         (["--where", "numer=2"], "unknown field 'numer'; did you mean 'number'"),
-        (["--where", "number=77"], "no configuration has number=77"),
+        (["--where", "number=77"], "unknown value of number '77'"),
+        (["--where", "mood=wel"], "unknown value of mood 'wel'; did you mean 'well'"),
+        (["--where", "number=1", "number=2"], "--where has a field twice"),
         (["--jobs", "0"], "jobs must be a positive integer, got 0"),
         (["--scheduler", "tcp://there:1"], "a scheduler belongs to the backend dask or ray"),
         (["--root", "nowhere"], "the folder of the data sets does not exist"),

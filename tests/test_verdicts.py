@@ -249,15 +249,21 @@ NARROW = confidence_interval(FIVE)
         (row(0.95, statistic="median", runs=20), runs(np.linspace(0, 1, 20)), "not reproduced"),
         (row(0.50, statistic="median", runs=0), runs(FIVE), "not comparable"),
         (row(0.50, statistic="median", runs=20), runs(FIVE), "not comparable"),
-        (row(0.90, statistic="median", runs=20), runs(FIVE), "reproduced"),
+        (row(0.90, statistic="median", runs=20), runs(FIVE), "not comparable"),
+        # six runs set no bound to a median of 20, seven do
+        (row(0.90, statistic="median", runs=20), runs([0.9] * 6), "not comparable"),
+        (row(0.90, statistic="median", runs=20), runs([0.9] * 7), "reproduced"),
+        (row(0.95, statistic="median", runs=20), runs([0.9] * 7), "not reproduced"),
+        # nor can one run be held against an extreme of many
+        (row(0.90, statistic="min", runs=20), runs([0.9]), "not comparable"),
+        (row(0.10, statistic="max", runs=20), runs([0.9]), "not comparable"),
         (row(0.00, statistic="min", runs=20), runs(np.linspace(0, 1, 20)), "reproduced"),
         (row(-0.5, statistic="min", runs=20), runs(np.linspace(0, 1, 20)), "not comparable"),
         (row(0.50, statistic="min", runs=20), runs(np.linspace(0, 1, 20)), "not reproduced"),
         (row(1.00, statistic="max", runs=20), runs(np.linspace(0, 1, 20)), "reproduced"),
         (row(0.50, statistic="max", runs=20), runs(np.linspace(0, 1, 20)), "not reproduced"),
-        # epochs, some never reached: the largest there are
-        (epoch_row(40, "median"), epochs([*range(30, 50), NEVER]), "reproduced"),
-        (epoch_row(90, "median"), epochs([*range(30, 50), NEVER]), "not reproduced"),
+        # epochs, some never reached
+        (epoch_row(40, "median"), epochs([*range(30, 50), NEVER]), "not comparable"),
         (epoch_row(40, "mean"), epochs([*range(30, 50), NEVER]), "not comparable"),
         (epoch_row(40, "mean", protocol="x; seeds that never reach are dropped"),
          epochs([*range(30, 50), NEVER]), "reproduced"),
@@ -292,6 +298,7 @@ def test_ours_is_the_same_statistic_in_the_same_unit() -> None:
         assert found.ours == pytest.approx(number)
     dropped = verdict(epoch_row(40, "mean", protocol="dropped"), epochs([30.0, 50.0, NEVER]))
     assert dropped.ours == 40
+    assert (dropped.seeds, len(dropped.records)) == (2, 3)
     assert "1 of our 3 seeds never got there and are left out" in dropped.reason
 
 
@@ -336,6 +343,14 @@ ABOVE = both([0.80, 0.81, 0.82, 0.81], [0.70, 0.72, 0.71, 0.71])
 def test_the_direction(rows: list[Reported], ours: list[Record], name: str) -> None:
     found = verdicts(rows, ours)
     assert {each.name for each in found} == {name}
+
+
+@pytest.mark.parametrize(("seeds", "name"), [(5, "not reproduced"), (6, "same direction")])
+def test_counts_are_compared_by_the_sign_test(seeds: int, name: str) -> None:
+    rows = pair(10, 2, statistic="count", runs=99)
+    found, _ = verdicts(rows, both([1.0] * seeds, [0.0] * seeds))
+    assert found.name == name
+    assert f"p = {2 * 0.5**seeds:.2g} (Holm)" in found.reason
 
 
 def test_holm_corrects_over_the_heads_of_one_metric_and_statistic() -> None:
@@ -537,6 +552,19 @@ def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> 
     assert links.chapter("algorithmic", "equivalence-mlp-harmonic") == "one/summary"
     assert links.chapter("gpt2", "gpt2-harmonic") is None
     assert links.claim("gpt2", "gpt2-harmonic") == "gpt2-harmonic"
+
+
+def test_each_of_the_five_tasks_has_its_own_chapter() -> None:
+    links = page.Links(REPOSITORY, read_toc(REPOSITORY), {})
+    chapters = {
+        "parallelogram": "parallelogram",
+        "modular-addition": "modular_addition",
+        "equivalence": "equivalence",
+        "genealogy": "genealogy",
+        "permutation": "permutations",
+    }
+    for task, chapter in chapters.items():
+        assert links.chapter("algorithmic", f"{task}-mlp-harmonic") == f"algorithmic/{chapter}"
 
 
 def test_a_page_without_its_place_is_refused() -> None:

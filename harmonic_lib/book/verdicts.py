@@ -71,9 +71,9 @@ class Links:
         """The chapter that reads the experiment's reported numbers; of several, the one whose
         name the claim begins with, else the first."""
         readers = self.readers.get(f"reported/{experiment}.csv", [])
-        words = {name: name.rsplit("/")[-1].replace("_", "-") for name in readers}
-        named = [name for name in readers if claim.startswith(words[name])]
-        return max(named, key=len) if named else next(iter(readers), None)
+        words = {name.rsplit("/")[-1].replace("_", "-").removesuffix("s"): name for name in readers}
+        named = [word for word in words if claim.startswith(word)]
+        return words[max(named, key=len)] if named else next(iter(readers), None)
 
     def claim(self, experiment: str, claim: str) -> str:
         """The claim, as a link to its chapter where there is one."""

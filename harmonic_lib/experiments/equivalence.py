@@ -35,7 +35,6 @@ HEADS: dict[str, tuple[str | None, float | None]] = {
     "cross-entropy": (None, None),
     "harmonic, n = 2": ("euclidean", 2.0),
 }
-METRICS = ("ev_2", "ev_4", "ev_2_all_tokens", "ev_4_all_tokens", "within_variance_share")
 
 
 def classes() -> Tensor:
@@ -315,12 +314,12 @@ def rows_table(found: Sequence[Record]) -> str:
     metrics = ("ev_2", "ev_2_all_tokens", "ev_4", "ev_4_all_tokens")
     for head in algorithmic.HEADS:
         said = {
-            row.metric: row.value * (1 if row.unit == "%" else 100)
+            row.metric: row
             for row in reported(algorithmic.NAME)
             if row.claim == f"equivalence-mlp-{head}" and row.statistic == "median"
         }
-        cells = [f"{said[name]:g}" if name in said else "–" for name in metrics]
-        lines.append([f"reported, {head}", 20, *cells])
+        cells = [f"{100 * said[name].share:g}" if name in said else "–" for name in metrics]
+        lines.append([f"reported, {head}", said["ev_2"].runs, *cells])
     for name, config in protocols().items():
         own = by_seed.runs(found, config)
         if not own:

@@ -76,12 +76,12 @@ def head_name(config: Config) -> str:
 
 
 def reported_ev(name: str, head: str, model: str = "mlp") -> dict[str, float]:
-    """EV_2 of the 20 seeds as reported, by statistic ("median", "min", "max" …), as shares."""
+    """EV_2 of the 20 seeds as reported, as shares: "median", "min" and "max"."""
     claim = claim_of(as_released(name, head, model))
     return {
-        row.statistic: row.value / 100
+        row.statistic: row.share
         for row in reported(algorithmic.NAME)
-        if row.claim == claim and row.metric == "ev_2"
+        if row.claim == claim and row.metric == "ev_2" and row.statistic != "run"
     }
 
 
@@ -183,6 +183,11 @@ def untrained(name: str, seeds: int = 200) -> Tensor:
     return torch.stack(found)
 
 
+def in_any_order(answers: Tensor, seed: int) -> Tensor:
+    """The same answers, each of another fact."""
+    return answers[torch.randperm(len(answers), generator=torch.Generator().manual_seed(seed))]
+
+
 def shuffled(profile: str) -> dict[str, History]:
     """Both heads on modular addition with its answers shuffled: nothing to find but the facts.
 
@@ -193,8 +198,7 @@ def shuffled(profile: str) -> dict[str, History]:
     """
     check_name("profile", profile, SHUFFLED)
     facts, seeds = task("modular_addition"), algorithmic.SEEDS["quick"][:3]
-    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    answers = torch.stack([facts.y[torch.randperm(len(facts.y), generator=g)] for g in orders])
+    answers = torch.stack([in_any_order(facts.y, seed) for seed in seeds])
     found = {}
     for (head, (distance, exponent)), epochs in zip(HEADS.items(), SHUFFLED[profile], strict=True):
         config = like_for_like(facts.name, distance, exponent)
@@ -237,10 +241,11 @@ def verdict_table(found: Sequence[Record], model: str) -> str:
     rows = []
     for name in NAMES:
         for head in HEADS:
-            claim = claim_of(as_released(name, head, model))
-            own = counts(each for each in every if each.row.claim == claim)
-            rows.append((f"{name.replace('_', ' ')}, {head}", *own.values()))
-    return table(" | ".join([f"{model}: task, head", *VERDICTS]), rows)
+            config = as_released(name, head, model)
+            own = counts(each for each in every if each.row.claim == claim_of(config))
+            seeds = len(runs(found, config))
+            rows.append((f"{name.replace('_', ' ')}, {head}", seeds, *own.values()))
+    return table(" | ".join([f"{model}: task, head", "our seeds", *VERDICTS]), rows)
 
 
 def hours(found: Sequence[Record]) -> dict[str, float]:

@@ -147,7 +147,7 @@ def by_distance(found: Sequence[Record]) -> dict[str, list[Rung]]:
 def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
     """What the paper's case study reports of a metric, as a share, by the names of its claims."""
     return {
-        names[row.claim]: row.value / (100 if row.unit == "%" else 1)
+        names[row.claim]: row.share
         for row in reported(algorithmic.NAME)
         if row.claim in names and row.metric == metric
     }
@@ -174,26 +174,25 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     delays = [by_n[n].delay for n in (4.0, 8.0, 16.0, 32.0)]
     table = [[r.solved, len(r.test_epoch) - r.solved] for r in (last, entropy)]
     p_value = float(fisher_exact(table).pvalue)
-    seeds = len(four.test_epoch)
     flat = [100 * middle(each.ev_2) for each in (one, four)]
 
     return [
         (
             f"n = 1 is flatter than n = 4 (EV₂ {flat[0]:.0f} % against {flat[1]:.0f} %) and "
-            f"solves less often ({one.solved} against {four.solved} seeds)",
-            holds(flat[0] > flat[1] and one.solved < four.solved),
+            f"solves less often ({one.of_seeds} seeds against {four.of_seeds})",
+            holds(flat[0] > flat[1] and one.solved_share < four.solved_share),
         ),
         (
-            f"n = 4 solves with every seed ({four.solved} of {seeds}), not 25 % later than the "
+            f"n = 4 solves with every seed ({four.of_seeds}), not 25 % later than the "
             f"fastest (epoch {four.generalised:.0f} against {soonest:.0f})",
-            holds(four.solved == seeds and four.generalised <= 1.25 * soonest),
+            holds(four.solved_share == 1 and four.generalised <= 1.25 * soonest),
         ),
         (
             f"the delay grows with n = 4, 8, 16, 32 ({', '.join(f'{d:g}' for d in delays)} epochs)",
             holds(delays == sorted(set(delays))),
         ),
         (
-            f"n = 32 is like cross-entropy ({last.solved} and {entropy.solved} of {seeds} solve, "
+            f"n = 32 is like cross-entropy ({last.of_seeds} and {entropy.of_seeds} seeds solve, "
             f"p = {p_value:.1g})",
             holds(p_value >= 0.05),
         ),
@@ -233,7 +232,7 @@ def best(rows: Sequence[Rung]) -> Rung:
     Raises:
         ValueError: no rows.
     """
-    return max(rows, key=lambda row: (row.solved, -row.generalised))
+    return max(rows, key=lambda row: (row.solved_share, -row.generalised))
 
 
 def best_table(found: Sequence[Record]) -> str:
@@ -247,7 +246,7 @@ def best_table(found: Sequence[Record]) -> str:
         rows.append(
             [
                 f"{name}, n = {own.exponent:g}",
-                f"{own.solved} of {len(own.records)}",
+                own.of_seeds,
                 epoch_text(own.fitted),
                 epoch_text(own.generalised),
                 f"{100 * middle(own.ev_2):.0f}",
@@ -267,7 +266,7 @@ def distance_table(found: Sequence[Record]) -> str:
     rows = []
     for name, every in by_distance(found).items():
         cells = {
-            row.exponent: f"{row.solved} of {len(row.records)}; "
+            row.exponent: f"{row.of_seeds}; "
             f"{100 * middle(row.test_accuracy):.0f} / {100 * middle(row.ev_2):.0f}"
             for row in every
         }

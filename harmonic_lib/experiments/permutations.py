@@ -362,7 +362,7 @@ def spectrum_table(found: Sequence[Record]) -> str:
     shown = (1, 2, 3, 4, 6, 8, 10)
     rows: dict[str, list[float] | None] = {}
     medians = {
-        (row.claim, row.metric): row.value / (100 if row.unit == "%" else 1)
+        (row.claim, row.metric): row.share
         for row in reported(algorithmic.NAME)
         if row.statistic == "median" and row.claim.startswith("permutation-mlp")
     }
@@ -410,23 +410,24 @@ def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
     shares = [middle(seeds) for seeds in tight]
     most = max(counts, key=lambda n: (counts[n], -(n or 0)))
     gaps = {n: of(n, "test_epoch_90") - of(n, "train_epoch_90") for n in counts if n and counts[n]}
-    delays = {n: float(gap.nanquantile(0.5)) for n, gap in gaps.items()}
+    delays = {n: by_seed.middle(gap[~gap.isnan()]) for n, gap in gaps.items()}
     by_n_delay = ", ".join(f"{delay:g} at n = {n:g}" for n, delay in delays.items())
     grows = [delay for n, delay in delays.items() if n >= 4]
     return [
         (
-            f"an exponent of 4 or 8 solves it most often (90 % of test facts, for good: {told})",
+            "an exponent of 4 or 8 solves it most often (90 % of test facts, held for 20 epochs: "
+            f"{told})",
             holds(most in (4.0, 8.0)),
         ),
         (
             "the delay of the seeds that do grows from n = 4 on (median number of epochs between "
             f"90 % of the training and of the test facts: {by_n_delay})",
-            holds(grows == sorted(set(grows))),
+            holds(len(grows) > 1 and grows == sorted(set(grows))),
         ),
         (
             "with n = 2 the seeds that do not solve it have the tighter cosets "
             f"(median share within: {shares[0]}, of the others {shares[1]})",
-            holds(all(map(len, tight)) and bool(tight[0].median() < tight[1].median())),
+            holds(all(map(len, tight)) and by_seed.middle(tight[0]) < by_seed.middle(tight[1])),
         ),
         (
             f"cross-entropy has cosets with p at most 0.05 with {low[None]} of {len(by_n[None])} "
