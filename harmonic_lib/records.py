@@ -32,7 +32,8 @@ class Record:
     """The outcome of one run, one JSON line.
 
     claim: the row of ``data/reported`` it stands beside, or "" where nobody reported one.
-    experiment, config, seed: what was run; everything that could change the outcome.
+    experiment, config, seed: what was run; everything that could change the outcome, but for
+        dropout, whose noise is drawn for all seeds that are trained together.
     metrics: what came out, by name; NaN where there is no number, such as the epoch at which
         a run got somewhere that it never got to. JSON has no NaN: it is null there.
     data: SHA-256 of the data, by split.

@@ -299,9 +299,9 @@ def length_lesson(found: Sequence[Record]) -> Lesson:
     if not (short and long):
         return "what 7,000 epochs do to cross-entropy", None
     before, after = (100 * middle(column(each, "ev_2")) for each in (short, long))
-    said = f"cross-entropy's map goes on to flatten when all is learnt (EV₂ {before:.0f} % after "
-    said += f"{short[0].config['epochs']} epochs of ours, {after:.0f} % after "
-    return said + f"{long[0].config['epochs']} of the papers')", after > before
+    said = f"cross-entropy's map is flatter in the papers' protocol (EV₂ {after:.0f} % after "
+    said += f"{long[0].config['epochs']} epochs, {before:.0f} % after "
+    return said + f"{short[0].config['epochs']} of ours)", after > before
 
 
 def released_lesson(found: Sequence[Record]) -> Lesson:
