@@ -185,7 +185,8 @@ def exponent_sweep(
     mutual: the mean cosine of the means of two different classes, a line to compare with.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.3))
-    for colour, dashes, (name, points) in zip(COLOURS, ("o-", "s--"), series.items(), strict=False):
+    looks = zip(COLOURS, cycle(("o-", "s--")), strict=False)
+    for (colour, dashes), (name, points) in zip(looks, series.items(), strict=False):
         exponents = list(points)
         for part, axis in enumerate(axes):
             values = [points[n][part] for n in exponents]
