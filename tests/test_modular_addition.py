@@ -14,6 +14,7 @@ import torch
 from bs4 import BeautifulSoup
 from torch import Tensor
 
+import harmonic_lib as hl
 from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments import modular_addition as modular
 from harmonic_lib.figures import modular_addition as draw
@@ -207,9 +208,11 @@ def test_other_heads_are_those_that_are_named() -> None:
             make("quik")
 
 
-def record(exponent: float | None, seed: int, **metrics: float) -> Record:
+def record(
+    exponent: float | None, seed: int, distance: str = "euclidean", **metrics: float
+) -> Record:
     names = ("train_epoch_90", "train_accuracy", "test_accuracy", "ev_2", "ring_score")
-    config = asdict(modular.of_exponent(exponent))
+    config = asdict(modular.of_exponent(exponent, distance))
     return fake_records.record(
         config, seed, dict.fromkeys(names, 0.5) | metrics, experiment="algorithmic"
     )
@@ -263,6 +266,29 @@ def test_a_distance_is_compared_at_its_best_exponent() -> None:
     assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |"
     with pytest.raises(ValueError, match="empty"):
         modular.best([])
+
+
+def nine(epochs: dict[str, list[float]]) -> list[Record]:
+    """A seed for each distance and exponent, fitted at epoch 5, with these epochs on test facts."""
+    return [
+        record(n, 0, distance, train_epoch_90=5.0, test_epoch_90=epoch)
+        for distance in hl.DISTANCES
+        for n, epoch in zip((2.0, 4.0, 8.0, 16.0), epochs.get(distance, [9, 8, 7, 50]), strict=True)
+    ]
+
+
+def test_what_is_said_of_nine_distances_is_checked() -> None:
+    never = math.nan
+    good = nine({"canberra": [never] * 4, "cosine": [6, 6, 6, never], "hamming": [9, 8, 7, 8]})
+    told, verdicts = zip(*modular.distance_lessons(good), strict=True)
+    assert verdicts == ("holds",) * 3
+    assert "(8 of 9: euclidean, manhattan" in told[0]
+    assert "some never (canberra)" in told[0]
+    assert "(8 of 8)" in told[1]
+    assert told[2].endswith("(epoch 7; cosine with n = 2: 6)")
+    bad = nine({name: [never] * 4 for name in list(hl.DISTANCES)[1:]} | {"euclidean": [9, 8, 7, 7]})
+    assert [verdict for _, verdict in modular.distance_lessons(bad)] == ["does not hold"] * 3
+    assert modular.distance_lessons(good[1:])[0][1] == by_seed.NOT_YET
 
 
 def test_circles_are_counted_with_their_accuracy() -> None:

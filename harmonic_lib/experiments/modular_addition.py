@@ -199,6 +199,37 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     ]
 
 
+def distance_lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
+    """What is said of the nine distances, in the same way."""
+    every = by_distance(found)
+    if any(len(rows) < len(EVERY_DISTANCE) for rows in every.values()):
+        return [("the nine distances", NOT_YET)]
+    tops = {name: best(rows) for name, rows in every.items()}
+    sure = [name for name, row in tops.items() if row.solved_share == 1]
+    never = [name for name, row in tops.items() if row.solved == 0]
+    grokking = [name for name in sure if every[name][-1].delay > tops[name].delay]
+    soonest = min(tops, key=lambda name: tops[name].generalised)
+    exponent, epoch = tops[soonest].exponent, tops[soonest].generalised
+    euclid = tops["euclidean"].generalised
+    return [
+        (
+            f"most distances get there with every seed at some exponent ({len(sure)} of "
+            f"{len(every)}: {', '.join(sure)}), some never ({', '.join(never) or 'none'})",
+            holds(2 * len(sure) > len(every) and len(never) > 0),
+        ),
+        (
+            f"with all of those the delay is longer at the largest exponent than at the best one "
+            f"({len(grokking)} of {len(sure)})",
+            holds(len(grokking) == len(sure)),
+        ),
+        (
+            f"Euclid is not the soonest (epoch {euclid:.0f}; {soonest} with n = {exponent:g}: "
+            f"{epoch:.0f})",
+            holds(epoch < euclid),
+        ),
+    ]
+
+
 # --- tables ----------------------------------------------------------------------------------
 
 
