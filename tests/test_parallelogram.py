@@ -262,7 +262,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     assert verdicts(clean) == ["holds"] * 3 + ["not recorded yet"] * 2
     assert verdicts([*clean, *long, *crystal]) == ["holds"] * 5
     said = dict(analogies.lessons([*clean, *long, *crystal]))
-    assert any("70 % after 300 epochs of ours, 90 % after 7000" in what for what in said)
+    assert any("90 % after 7000 epochs, 70 % after 300 of ours" in what for what in said)
     crystal[1].metrics["ev_2"] = 0.6
     long = recorded(analogies.as_released("parallelogram", "cross-entropy"), ev_2=0.6)
     clean[0].metrics["ev_2"] = 1.0
