@@ -267,27 +267,29 @@ def best(rows: Sequence[Rung]) -> Rung:
 
 
 def best_table(found: Sequence[Record]) -> str:
-    """Every distance at its :func:`best` exponent, as Markdown, and the delay at the last one."""
-    rows = []
+    """Every distance at its :func:`best` exponent, as Markdown, and the delay at the largest."""
+    last = EVERY_DISTANCE[-1]
+    rows: list[list[str]] = []
     for name, every in by_distance(found).items():
         if not every:
-            rows.append([name, NOT_YET, *[""] * 5])
+            rows.append([name, NOT_YET, *[""] * 6])
             continue
-        own, sharpest = best(every), every[-1]
+        own = best(every)
         rows.append(
             [
-                f"{name}, n = {own.exponent:g}",
+                name,
+                f"{own.exponent:g}",
                 own.of_seeds,
                 epoch_text(own.fitted),
                 epoch_text(own.generalised),
                 f"{100 * middle(own.ev_2):.0f}",
                 f"{middle(own.column('ring_score')):.2f}",
-                f"{epoch_text(sharpest.delay)} (n = {sharpest.exponent:g})",
+                next((epoch_text(row.delay) for row in every if row.exponent == last), NOT_YET),
             ]
         )
     columns = (
-        "distance | got there | 90 % on training facts | 90 % on test facts | EV₂ (%) "
-        "| ring score | delay at the largest exponent"
+        "distance | n | got there | 90 % on training facts | 90 % on test facts | EV₂ (%) "
+        f"| ring score | delay at n = {last:g}"
     )
     return table(columns, rows)
 
