@@ -150,6 +150,7 @@ def tab(browser: Browser, address: str) -> Iterator[Page]:
     """The page in a wide light window; it must not complain."""
     page, wrong = opened(browser, address, PAGE, "light", 1280)
     page.wait_for_function("globalThis.harmonicAtlas !== undefined")
+    page.locator("#atlas-stage").scroll_into_view_if_needed()  # the mouse reaches what is in view
     settle(page)
     yield page
     page.context.close()
