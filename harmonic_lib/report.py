@@ -114,8 +114,8 @@ def interval_text(verdict: Verdict) -> str:
 
 
 def plain(value: float) -> str:
-    """A number of ours with four digits; infinity is an epoch that never came."""
-    return "never" if math.isinf(value) else minus(f"{value:.4g}")
+    """A number of ours with four digits."""
+    return minus(f"{value:.4g}")
 
 
 def minus(text: str) -> str:

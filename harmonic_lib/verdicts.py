@@ -1,4 +1,5 @@
-"""The verdict on each reported number, by a rule that was written before the runs.
+"""The verdict on each reported number, by a rule that was written before the runs, and made
+stricter once since, for few runs and for counts.
 
 In this order; every number gets exactly one verdict.
 
