@@ -193,7 +193,7 @@ def configs(profile: str) -> list[Config]:
     nine = [
         like_for_like("modular_addition", distance, n)
         for distance in hl.DISTANCES
-        for n in EXPONENTS[1:5]
+        for n in EXPONENTS[:5]
     ]
     transformers = [as_released(name, head, "transformer") for name in NAMES for head in HEADS]
     transformers += [
