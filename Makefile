@@ -38,7 +38,7 @@ run-times: .venv/ready
 
 # The picture of the README, from the intro's own code.
 picture: .venv/ready
-	$(BIN)/python -c 'import harmonic_lib.experiments as e; e.first_picture.save("_static/first-picture.webp")'
+	$(BIN)/python -c 'from harmonic_lib.experiments import first_picture as picture; picture.save("_static/first-picture.webp")'
 
 # make fork URL=https://github.com/me/my-fork: write another address everywhere.
 fork: .venv/ready

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
+from harmonic_lib.evidence.provenance import commit
 from harmonic_lib.experiments import algorithmic
-from harmonic_lib.records import commit
 
 TABLE = Path(__file__).with_name("ensemble.csv")
 SEEDS = algorithmic.SEEDS["full"]

@@ -28,7 +28,7 @@ from head_tasks import SIZES, Group, Task, Work, build, few_rows, groups, missin
 from machine import machine_rows, seconds
 
 import harmonic_lib as hl
-from harmonic_lib.records import commit
+from harmonic_lib.evidence.provenance import commit
 
 TABLE = Path(__file__).with_name("heads.csv")
 CASES = [*SIZES, "machine"]

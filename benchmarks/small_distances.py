@@ -25,7 +25,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.device import device_name
-from harmonic_lib.records import commit
+from harmonic_lib.evidence.provenance import commit
 
 HERE = Path(__file__).parent
 LENGTH = 30.0

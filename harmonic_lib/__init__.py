@@ -24,18 +24,18 @@ __all__ = [
     "data",
     "distance",
     "engine",
+    "evidence",
     "experiments",
     "figures",
     "harmax",
     "harmonic_cross_entropy",
     "harmonic_logits",
     "link",
-    "records",
     "released",
 ]
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = {"data", "experiments", "figures", "records", "released"}
+_ON_FIRST_USE = {"data", "evidence", "experiments", "figures", "released"}
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -65,11 +65,11 @@ def parser() -> argparse.ArgumentParser:
         help="only the configurations with these values, such as model=transformer",
     )
     run.add_argument("--jobs", type=int, default=1, help="runs side by side (default: 1)")
-    run.add_argument("--backend", default="loky", help="loky, dask or ray (default: loky)")
+    run.add_argument("--backend", default="loky", help="loky or dask (default: loky)")
     run.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="a Dask or Ray cluster (default: one on this machine)",
+        help="a Dask cluster (default: one on this machine)",
     )
     run.add_argument(
         "--energy", action="store_true", help="measure or estimate the electricity, too"
@@ -130,11 +130,12 @@ def field(text: str) -> tuple[str, str]:
 
 def run_experiment(options: argparse.Namespace) -> int:
     """``harmonic run``: add the records that are missing."""
-    from harmonic_lib import experiments, sweeps
     from harmonic_lib.checks import check_name
+    from harmonic_lib.experiments import registry
     from harmonic_lib.paths import data_dir
+    from harmonic_lib.sweeps import sweep
 
-    experiment = experiments.by_name(options.experiment)
+    experiment = registry.by_name(options.experiment)
     check_name("profile", options.profile, experiment.SEEDS)
     where = dict(options.where or ())
     if len(where) < len(options.where or ()):
@@ -143,7 +144,7 @@ def run_experiment(options: argparse.Namespace) -> int:
         raise ValueError("data/results holds full runs alone: give another folder with --results")
     path = (options.results or data_dir() / "results") / f"{options.experiment}.jsonl"
     try:
-        outcome = sweeps.sweep(
+        outcome = sweep(
             experiment,
             options.profile,
             path,

@@ -1,4 +1,4 @@
-"""What computes."""
+"""The device torch uses, and its name."""
 
 from __future__ import annotations
 

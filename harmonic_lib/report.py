@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from harmonic_lib import records
 from harmonic_lib.checks import check_name
+from harmonic_lib.evidence.record import Record
+from harmonic_lib.evidence.reported import every_reported
+from harmonic_lib.evidence.store import recorded
+from harmonic_lib.experiments.staleness import badge
 from harmonic_lib.paths import data_dir
-from harmonic_lib.records import Record
-from harmonic_lib.reported import every_reported
 from harmonic_lib.verdicts import NAMES, Verdict, counts, verdicts
 
 FORMATS = ("text", "markdown")
@@ -20,7 +21,7 @@ MINUS = str.maketrans("-", "−")
 def every_record() -> dict[str, list[Record]]:
     """All committed records, by experiment, in the order of their files' lines."""
     paths = sorted((data_dir() / "results").glob("*.jsonl"))
-    return {path.stem: records.recorded(path.stem) for path in paths}
+    return {path.stem: recorded(path.stem) for path in paths}
 
 
 def compared(experiment: str | None = None) -> dict[str, list[Verdict]]:
@@ -130,7 +131,7 @@ def because(verdict: Verdict) -> str:
 
 def badges(verdict: Verdict) -> list[str]:
     """The badges of the verdict's records, each once."""
-    return [text for text in dict.fromkeys(map(records.badge, verdict.records)) if text]
+    return [text for text in dict.fromkeys(map(badge, verdict.records)) if text]
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], style: str) -> str:

@@ -29,12 +29,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harmonic_lib.evidence.record import Record
+from harmonic_lib.evidence.reported import Reported
 from harmonic_lib.measure.interval import prediction_interval
 from harmonic_lib.measure.order_statistics import median_interval, order_interval
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
 from harmonic_lib.measure.sign_test import sign_test
-from harmonic_lib.records import Record
-from harmonic_lib.reported import Reported
 
 NAMES = ("reproduced", "same direction", "not reproduced", "not comparable", "not run")
 ALPHA = 0.05

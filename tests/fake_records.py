@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harmonic_lib.records import Record
+from harmonic_lib.evidence.record import Record, checked, config_hash
 
 
 def record(config: dict[str, Any], seed: int, metrics: dict[str, float], **other: object) -> Record:
@@ -19,5 +19,17 @@ def record(config: dict[str, Any], seed: int, metrics: dict[str, float], **other
         "commit": "",
         "code": "",
         "created": "2026-01-01T00:00:00+00:00",
+        "flops": None,
+        "energy_kwh": None,
+        "energy": "",
     }
-    return Record(config=config, seed=seed, metrics=metrics, **(fields | other))
+    own = {"config": config, "config_hash": config_hash(config), "seed": seed, "metrics": metrics}
+    return checked(fields | own | other)
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """The record with other values of some fields, and the hash of its configuration."""
+    values = {name: getattr(record, name) for name in Record.model_fields} | fields
+    if "config" in fields:
+        values["config_hash"] = config_hash(values["config"])
+    return checked(values)

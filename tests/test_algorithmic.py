@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from harmonic_lib import reported
 from harmonic_lib.data.tasks import task
+from harmonic_lib.evidence.reported import claims, reported
 from harmonic_lib.experiments import algorithmic as algo
 
 SHORT = {"epochs": 3}
@@ -31,7 +31,7 @@ def test_every_profile_runs_each_configuration_once() -> None:
 
 
 def test_what_repeats_a_reported_run_says_so() -> None:
-    known = reported.claims()
+    known = claims()
     named = {algo.claim_of(config) for config in algo.configs("full")} - {""}
     assert named <= known
     assert {f"{name.replace('_', '-')}-mlp-harmonic" for name in algo.NAMES} <= named
@@ -65,14 +65,16 @@ def test_a_seed_among_others_is_that_seed_alone(head: str) -> None:
         pairs = zip(together.members[s].parameters(), alone.members[0].parameters(), strict=True)
         for ours, own in pairs:
             torch.testing.assert_close(ours, own, rtol=1e-4, atol=1e-5)
-        for name, value in alone.records[0].metrics.items():
-            assert together.records[s].metrics[name] == pytest.approx(value, abs=1e-3, nan_ok=True)
+        for name, value in alone.measurements[0].metrics.items():
+            assert together.measurements[s].metrics[name] == pytest.approx(
+                value, abs=1e-3, nan_ok=True
+            )
 
 
 def test_a_record_has_what_the_reported_rows_ask_for() -> None:
     config = algo.as_released("equivalence", "harmonic")
     (record,) = algo.run(replace(config, **SHORT), (52,))
-    rows = [r for r in reported.reported("algorithmic") if r.claim == algo.claim_of(config)]
+    rows = [r for r in reported("algorithmic") if r.claim == algo.claim_of(config)]
     assert rows
     assert {row.metric for row in rows} <= set(record.metrics)
     assert (record.seed, record.experiment, record.claim) == (52, "algorithmic", "")

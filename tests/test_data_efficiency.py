@@ -16,12 +16,12 @@ from scipy.stats import ttest_rel
 from torch import Tensor
 
 from harmonic_lib.data.tasks import released_split, task
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments import data_efficiency as efficiency
 from harmonic_lib.experiments.leak import majority
 from harmonic_lib.figures import data_efficiency as draw
 from harmonic_lib.propositions import data_efficiency as proved
-from harmonic_lib.records import Record
 
 SEEDS = (0, 52, 105, 157, 210)
 

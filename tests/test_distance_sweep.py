@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.evidence.record import config_hash
 from harmonic_lib.experiments import distance_sweep as sweep
-from harmonic_lib.records import Record, config_hash
 from harmonic_lib.training import accuracy
 
 
@@ -49,14 +50,14 @@ def test_training_helps() -> None:
     longer = replace(sweep.config("euclidean", 16.0, "smoke"), epochs=8)
     data = sweep.digits()
     before = accuracy(sweep.build(longer, data, 0), data.x_test, data.y_test)
-    assert before < sweep.train(longer, [0]).records[0].metrics["test_accuracy"] > 0.9
+    assert before < sweep.train(longer, [0]).measurements[0].metrics["test_accuracy"] > 0.9
 
 
 def test_the_best_exponent_is_chosen_by_validation_and_the_smaller_of_equals() -> None:
-    def runs(validation: float, test: float) -> list[Record]:
-        record = sweep.train(sweep.config("euclidean", 2.0, "smoke"), [0]).records[0]
+    def runs(validation: float, test: float) -> list[Measurement]:
+        run = sweep.train(sweep.config("euclidean", 2.0, "smoke"), [0]).measurements[0]
         metrics = {"validation_accuracy": validation, "test_accuracy": test}
-        return [replace(record, metrics=metrics)] * 2
+        return [replace(run, metrics=metrics)] * 2
 
     chosen = sweep.best({1.0: runs(0.8, 0.9), 4.0: runs(0.9, 0.5), 16.0: runs(0.9, 0.6)})
     assert chosen == 4.0

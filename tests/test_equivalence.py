@@ -15,13 +15,13 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
 
 from harmonic_lib.data.tasks import task
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments import equivalence as equal
 from harmonic_lib.figures import equivalence as draw
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.measure.scatter import within_over_between, within_variance_share
 from harmonic_lib.propositions import equivalence as prop
-from harmonic_lib.records import Record
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_places_around_the_axis_keep_the_distances_to_both_answers(
 def test_balanced_accuracy_is_that_of_the_members(pair: dict[str, algorithmic.Outcome]) -> None:
     facts = task("equivalence")
     for outcome in pair.values():
-        seeds = [each.seed for each in outcome.records]
+        seeds = [each.seed for each in outcome.measurements]
         assert seeds == list(equal.SEEDS["smoke"])
         splits = algorithmic.splits(outcome.config, facts, seeds)
         last = equal.balanced(outcome)[-1]

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from harmonic_lib.evidence import reported
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic, by_seed, five_tasks
 from harmonic_lib.experiments.algorithmic import Config
 from harmonic_lib.figures import five_tasks as draw
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.propositions import five_tasks as prop
-from harmonic_lib.records import Record
-from harmonic_lib.reported import reported
 
 
 def made(config: Config, seeds: int = 3, **metrics: float) -> list[Record]:
@@ -145,7 +145,7 @@ def test_both_heads_are_trained_on_shuffled_answers() -> None:
 def test_every_number_of_a_row_has_one_verdict() -> None:
     ours = made(algorithmic.as_released("genealogy", "harmonic"), seeds=20)
     claim = "genealogy-mlp-harmonic"
-    ours = [replace(record, claim=claim, experiment="algorithmic") for record in ours]
+    ours = [fake_records.changed(record, claim=claim, experiment="algorithmic") for record in ours]
     table = five_tasks.verdict_table(ours, "mlp")
     seeds, *numbers = (int(cell) for cell in cells(table, "genealogy, harmonic")[1:])
     assert seeds == 20

@@ -234,7 +234,7 @@ def oracle() -> algo.Outcome:
     made = SimpleNamespace(
         config=family.config_of("cross-entropy"),
         members=[Oracle(), Oracle()],
-        records=[SimpleNamespace(seed=seed, metrics=metrics) for seed in (0, 52)],
+        measurements=[SimpleNamespace(seed=seed, metrics=metrics) for seed in (0, 52)],
     )
     return made  # type: ignore[return-value]
 
@@ -270,7 +270,7 @@ def test_the_live_runs_are_the_recorded_configurations() -> None:
         parts = family.by_relation(run)
         counts = [sum(f[1] == r for f in family.split(0)[1]) for r in prop.RELATIONS.values()]
         hits = sum(float(p[0]) * c for p, c in zip(parts.values(), counts, strict=True))
-        assert hits / sum(counts) == pytest.approx(run.records[0].metrics["test_accuracy"])
+        assert hits / sum(counts) == pytest.approx(run.measurements[0].metrics["test_accuracy"])
 
 
 def test_records_are_said_or_said_to_be_missing() -> None:

@@ -14,8 +14,8 @@ import torch
 from scipy.stats import ttest_rel, wilcoxon
 from torch import Tensor
 
-from harmonic_lib import records
 from harmonic_lib.data.tasks import task
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments import leak
 from harmonic_lib.figures import leak as draw
@@ -35,7 +35,7 @@ def forget(x: Tensor, y: Tensor, x_new: Tensor) -> Tensor:
     return remember(x[:half], y[:half], x_new)
 
 
-def record(config: algo.Config, seed: int, accuracy: float, epoch: float) -> records.Record:
+def record(config: algo.Config, seed: int, accuracy: float, epoch: float) -> Record:
     metrics = {"test_accuracy": accuracy, "test_epoch_90": epoch}
     return fake_records.record(asdict(config), seed, metrics, experiment="algorithmic")
 
@@ -155,7 +155,7 @@ def test_the_kinds_say_whether_answers_are_right() -> None:
 
 def runs_of(
     name: str, gain: float, epochs: int = 1500, seeds: tuple[int, ...] = algo.SEEDS["full"]
-) -> list[records.Record]:
+) -> list[Record]:
     """Records of both heads: cross-entropy never gets there, the other is better by ``gain``."""
     noise = torch.randn(len(seeds), generator=torch.Generator().manual_seed(0)) / 50
     configs = leak.pair(name, epochs)
@@ -212,7 +212,7 @@ def test_a_comparison_needs_common_seeds() -> None:
     rows = runs_of("genealogy", 0.2, seeds=(0,))
     by_head = {"cross-entropy": rows[:1], "harmonic": rows[1:]}
     with pytest.raises(ValueError, match="two common seeds"):
-        leak.from_records("genealogy", "recorded", by_head)
+        leak.compared("genealogy", "recorded", 1500, by_head)
 
 
 # --- figures ----------------------------------------------------------------------------------

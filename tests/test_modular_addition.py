@@ -15,13 +15,13 @@ from bs4 import BeautifulSoup
 from torch import Tensor
 
 import harmonic_lib as hl
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments import modular_addition as modular
 from harmonic_lib.figures import modular_addition as draw
 from harmonic_lib.figures.animation import EDGE, SIDE, Panel, aligned, animation
 from harmonic_lib.measure.rings import frequency_shares, ring_score
 from harmonic_lib.propositions import rings as prop
-from harmonic_lib.records import Record
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -175,7 +175,7 @@ def test_the_pair_shares_seed_and_split_and_keeps_every_embedding(
     pair: dict[str, modular.Run],
 ) -> None:
     entropy, harmonic = (run.outcome for run in pair.values())
-    assert entropy.records[0].seed == harmonic.records[0].seed == modular.SEED
+    assert entropy.measurements[0].seed == harmonic.measurements[0].seed == modular.SEED
     assert harmonic.config == replace(entropy.config, distance="euclidean", exponent=2.0)
     for run in pair.values():
         assert run.tables.shape == (4, 31, 16)
@@ -225,7 +225,7 @@ def test_rungs_are_the_exponents_that_are_recorded() -> None:
         record(4.0, 5, test_epoch_90=30.0),
         record(4.0, 1, test_epoch_90=10.0),
         record(4.0, 3, test_epoch_90=never),
-        replace(record(4.0, 0, test_epoch_90=1.0), config={"task": "another"}),
+        fake_records.changed(record(4.0, 0, test_epoch_90=1.0), config={"task": "another"}),
     ]
     four, entropy = modular.rungs(found)
     assert (four.exponent, entropy.exponent) == (4.0, None)

@@ -13,12 +13,12 @@ from scipy.spatial.distance import pdist
 from torch import Tensor
 
 from harmonic_lib.data.tasks import parallelogram
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments import parallelogram as analogies
 from harmonic_lib.figures import parallelogram as draw
 from harmonic_lib.measure.parallelograms import grid_quads, parallelogram_error, side_error
 from harmonic_lib.propositions import parallelogram as prop
-from harmonic_lib.records import Record
 
 # --- propositions -----------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ def test_curves_and_frames_are_of_the_same_epochs(runs: dict[str, analogies.Run]
     assert all(values.shape == (3, 2) for values in curves.values())
     tables, notes = analogies.frames(run, [1, 3], member=1)
     torch.testing.assert_close(tables, run.tables[[0, 2], 1])
-    recorded = run.outcome.records[1].metrics
+    recorded = run.outcome.measurements[1].metrics
     assert float(curves["EV$_2$ (%)"][-1, 1]) == pytest.approx(100 * recorded["ev_2"])
     assert f"error {recorded['parallelogram_error']:.2f}" in notes[1]
 

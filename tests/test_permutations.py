@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
-from harmonic_lib import records
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments import by_seed
 from harmonic_lib.experiments import permutations as perm
@@ -172,7 +172,7 @@ def test_live_runs_are_asked_for_cosets() -> None:
     outcomes = perm.live("smoke")
     runs = {name: perm.known(outcome) for name, outcome in outcomes.items()}
     for name, members in runs.items():
-        for one, record in zip(members, outcomes[name].records, strict=True):
+        for one, record in zip(members, outcomes[name].measurements, strict=True):
             assert one.right == pytest.approx(record.metrics["test_accuracy"])
             assert one.right <= one.coset["V4"] <= one.coset["A4"] <= 1
             assert one.best.p_value == record.metrics["coset_p_value"]
@@ -192,7 +192,7 @@ def test_live_runs_are_asked_for_cosets() -> None:
 
 def of(
     exponent: float | None, seed: int, accuracy: float, within: float, sooner: float = 0
-) -> records.Record:
+) -> Record:
     """A record of a head that fits at epoch 100 and generalises n epochs later, if it does."""
     distance = None if exponent is None else "euclidean"
     config = algo.like_for_like(perm.TASK, distance, exponent)

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harmonic_lib import records, report
+from harmonic_lib import report
 from harmonic_lib.book import verdicts as page
 from harmonic_lib.book.chapters import Chapter, read_toc
 from harmonic_lib.book.repository import address
 from harmonic_lib.cli import main
+from harmonic_lib.evidence.record import Record
+from harmonic_lib.evidence.reported import Reported, every_reported
 from harmonic_lib.measure import (
     confidence_interval,
     holm,
@@ -30,8 +32,6 @@ from harmonic_lib.measure import (
     prediction_interval,
 )
 from harmonic_lib.paths import data_dir
-from harmonic_lib.records import Record
-from harmonic_lib.reported import Reported, every_reported
 from harmonic_lib.verdicts import NAMES, Verdict, counts, directions, partner, verdict, verdicts
 
 REPOSITORY = Path(__file__).parents[1]
@@ -286,7 +286,7 @@ def test_the_rule(reported: Reported, ours: list[Record], name: str) -> None:
 
 
 def test_runs_of_two_configurations_are_not_mixed() -> None:
-    other = [dataclasses.replace(record, config={"lr": 1.0}) for record in runs(FIVE)]
+    other = [fake_records.changed(record, config={"lr": 1.0}) for record in runs(FIVE)]
     assert verdict(row(), [*runs(FIVE), *other]).name == "not comparable"
 
 
@@ -383,9 +383,9 @@ def test_seeds_are_paired_by_their_number() -> None:
     base = {3: 0.1, 5: 0.9, 7: 0.4, 9: 0.6}
     numbers = [*base, 11]
     harmonic = runs([v + 0.05 for v in base.values()])
-    harmonic = [dataclasses.replace(record, seed=numbers[record.seed]) for record in harmonic]
+    harmonic = [fake_records.changed(record, seed=numbers[record.seed]) for record in harmonic]
     baseline = runs([*base.values(), 0.0], claim=BASELINE)
-    baseline = [dataclasses.replace(record, seed=numbers[record.seed]) for record in baseline]
+    baseline = [fake_records.changed(record, seed=numbers[record.seed]) for record in baseline]
     found = verdicts(pair(5.9, 5.2), [*harmonic[::-1], *baseline])
     assert [each.name for each in found] == ["same direction"] * 2
     assert "+0.05 ± " in found[0].reason
@@ -527,10 +527,10 @@ def test_links_to_records_lead_to_their_lines(text: str) -> None:
 
 def test_a_stale_record_shows_its_badge(monkeypatch: pytest.MonkeyPatch) -> None:
     book = read_toc(REPOSITORY)
-    monkeypatch.setattr(records, "badge", lambda record: "made by <earlier> code")
+    monkeypatch.setattr(report, "badge", lambda record: "made by <earlier> code")
     stale = page.verdict_page(page.PLACE, REPOSITORY, book)
     assert '<span class="verdict-badge">made by &lt;earlier&gt; code</span>' in stale
-    monkeypatch.setattr(records, "badge", lambda record: "")
+    monkeypatch.setattr(report, "badge", lambda record: "")
     assert "verdict-badge" not in page.verdict_page(page.PLACE, REPOSITORY, book)
 
 

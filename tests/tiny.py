@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from harmonic_lib import cli, experiments
-from harmonic_lib.records import Record, provenance
+from harmonic_lib import cli
+from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.experiments import registry
 
 NAME = "tiny"
 MODULE = "harmonic_lib.training"
@@ -25,7 +26,8 @@ SEEDS = {"smoke": (0, 1)}
 
 @dataclass(frozen=True)
 class Config:
-    """mood: "well", "raises", "dies" (the process), or "mistaken" (what it gives is no record)."""
+    """mood: "well", "raises", "dies" (the process), or one whose measurements make no record:
+    "mistaken" (an unknown claim), "infinite" (a metric)."""
 
     number: int
     mood: str = "well"
@@ -45,7 +47,7 @@ def run(
     seeds: Sequence[int],
     root: Path | None = None,
     checkpoint: Path | None = None,
-) -> list[Record]:
+) -> list[Measurement]:
     """Keeps its state before it works, and goes on at once where it finds one."""
     if checkpoint is None or not checkpoint.exists():
         if checkpoint is not None:
@@ -55,30 +57,37 @@ def run(
         os._exit(3)
     if config.mood == "raises":
         raise RuntimeError(f"number {config.number} is in no mood")
-    claim = "nobody's" if config.mood == "mistaken" else ""
-    where = provenance(MODULE, config.distance)
+    much = math.inf if config.mood == "infinite" else 2.0
     return [
-        Record(
-            claim=claim,
-            experiment=NAME,
-            config=asdict(config),
+        Measurement(
             seed=seed,
-            metrics={"root": math.sqrt(2 + config.number + seed), "never": math.nan},
+            metrics={"root": math.sqrt(much + config.number + seed), "never": math.nan},
             data={},
             duration_s=config.seconds,
-            **where,
         )
         for seed in seeds
     ]
 
 
-EXPERIMENT: Any = SimpleNamespace(__name__=MODULE, NAME=NAME, SEEDS=SEEDS, configs=configs, run=run)
+def claim_of(config: Config) -> str:
+    return "nobody's" if config.mood == "mistaken" else ""
+
+
+EXPERIMENT: Any = SimpleNamespace(
+    __name__=MODULE, NAME=NAME, SEEDS=SEEDS, configs=configs, claim_of=claim_of, run=run
+)
+#: what makes the registry find it, and import it
+ENTRIES: list[tuple[dict[str, Any], str, Any]] = [
+    (registry.MODULES, NAME, "tiny_experiment"),
+    (sys.modules, "tiny_experiment", EXPERIMENT),
+]
 
 
 def harmonic(setting: str, stderr: str, *words: str) -> None:
     """The command with ``TINY=setting``: what a process started for it does."""
     os.environ["TINY"] = setting
-    experiments.RECORDED[NAME] = EXPERIMENT
+    for table, key, value in ENTRIES:
+        table[key] = value
     with (
         Path(os.devnull).open("w") as nowhere,
         Path(stderr).open("w") as errors,

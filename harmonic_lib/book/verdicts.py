@@ -11,7 +11,7 @@ from harmonic_lib import report
 from harmonic_lib.book.chapters import Chapter
 from harmonic_lib.book.outcomes import read_notebook
 from harmonic_lib.book.repository import address
-from harmonic_lib.records import Record
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.report import (
     badges,
     compared,

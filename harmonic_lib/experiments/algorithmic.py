@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import harmonic_lib as hl
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import Split, Task, clean_split, released_split, stack_splits, task
 from harmonic_lib.ensemble import Ensemble
+from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.measure.cosets import best_coset_partition
 from harmonic_lib.measure.embedding import components_for, effective_rank, explained_variance
 from harmonic_lib.measure.flops import training_flops
@@ -31,7 +32,6 @@ from harmonic_lib.measure.rings import ring_frequencies, ring_score
 from harmonic_lib.measure.scatter import within_variance_share
 from harmonic_lib.models.tied import LinearHead, ReleasedHead
 from harmonic_lib.models.tokens import TokenMLP, TokenTransformer
-from harmonic_lib.records import Record, provenance
 from harmonic_lib.training import History, train
 
 NAME = "algorithmic"
@@ -69,12 +69,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The members that one configuration gave, one a seed, with their past and their records."""
+    """The networks of one configuration, one per seed: their training and what was measured."""
 
     config: Config
     members: list[nn.Module]
     history: History
-    records: list[Record]
+    measurements: list[Measurement]
 
 
 NAMES = ("parallelogram", "modular_addition", "equivalence", "genealogy", "permutation")
@@ -227,9 +227,9 @@ def run(
     seeds: Sequence[int],
     root: Path | None = None,
     checkpoint: Path | None = None,
-) -> list[Record]:
+) -> list[Measurement]:
     """Train a configuration with each of the seeds, together; ``root`` is not used."""
-    return trained(config, tuple(seeds), checkpoint=checkpoint).records
+    return trained(config, tuple(seeds), checkpoint=checkpoint).measurements
 
 
 def splits(config: Config, facts: Task, seeds: Sequence[int]) -> list[Split]:
@@ -282,13 +282,9 @@ def trained(
     ensemble.cpu().eval().write_back(members)
     with torch.no_grad():
         test_hits = answers(ensemble, config, x[:, cut:]) == y[:, cut:]
-    where = provenance(__name__, config.distance)
     flops = training_flops(members[0], x[0, :cut], y[0, :cut], config.epochs)
-    rows = [
-        Record(
-            claim=claim_of(config),
-            experiment=NAME,
-            config=asdict(config),
+    measurements = [
+        Measurement(
             seed=seed,
             metrics=measured(facts, embedding_of(member))
             | learning(history, s)
@@ -296,11 +292,10 @@ def trained(
             data={"facts": digest(facts)},
             duration_s=duration,
             flops=flops,
-            **where,
         )
         for s, (seed, member) in enumerate(zip(seeds, members, strict=True))
     ]
-    return Outcome(config, members, history, rows)
+    return Outcome(config, members, history, measurements)
 
 
 def answers(ensemble: Ensemble, config: Config, x: Tensor) -> Tensor:

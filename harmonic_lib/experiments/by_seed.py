@@ -10,8 +10,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from harmonic_lib.evidence.measurement import Measured
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments.algorithmic import Config
-from harmonic_lib.records import Record
 
 NOT_YET = "not recorded yet"
 
@@ -22,9 +23,9 @@ def runs(found: Iterable[Record], config: Config) -> list[Record]:
     return sorted(own, key=lambda record: record.seed)
 
 
-def column(found: Sequence[Record], metric: str) -> Tensor:
-    """A metric of each record, (S,), in float64."""
-    return torch.tensor([record.metrics[metric] for record in found], dtype=torch.float64)
+def column(found: Sequence[Measured], metric: str) -> Tensor:
+    """A metric of each run, (S,), in float64."""
+    return torch.tensor([run.metrics[metric] for run in found], dtype=torch.float64)
 
 
 def late(epochs: Tensor) -> Tensor:
@@ -45,11 +46,11 @@ class Rung:
     """
 
     exponent: float | None
-    records: Sequence[Record]
+    runs: Sequence[Measured]
 
     def column(self, metric: str) -> Tensor:
         """A metric of each seed, (S,)."""
-        return column(self.records, metric)
+        return column(self.runs, metric)
 
     @property
     def train_epoch(self) -> Tensor:
@@ -79,12 +80,12 @@ class Rung:
     @property
     def solved_share(self) -> float:
         """The same as a share of the seeds."""
-        return self.solved / len(self.records)
+        return self.solved / len(self.runs)
 
     @property
     def of_seeds(self) -> str:
         """The same in words, such as "16 of 20"."""
-        return f"{self.solved} of {len(self.records)}"
+        return f"{self.solved} of {len(self.runs)}"
 
     @property
     def fitted(self) -> float:

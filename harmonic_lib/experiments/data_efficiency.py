@@ -15,6 +15,8 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import released_split, task
+from harmonic_lib.evidence.measurement import Measured
+from harmonic_lib.evidence.record import Record, config_hash
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments.by_seed import NOT_YET, column
 from harmonic_lib.experiments.leak import REPORTED, reported_curve
@@ -26,7 +28,6 @@ from harmonic_lib.propositions.data_efficiency import (
     parallelogram_equations,
 )
 from harmonic_lib.propositions.leak import expected_leak
-from harmonic_lib.records import Record, config_hash
 
 FRACTIONS = algo.FRACTIONS
 LEVEL, ALPHA = 0.9, 0.05
@@ -174,11 +175,11 @@ Curves = Mapping[str, Mapping[float, Point]]
 """By head and train fraction."""
 
 
-def point(records: Iterable[Record]) -> Point:
-    """The records of one configuration, by seed."""
-    own = sorted(records, key=lambda record: record.seed)
+def point(runs: Iterable[Measured]) -> Point:
+    """The runs of one configuration, by seed."""
+    own = sorted(runs, key=lambda run: run.seed)
     metrics = ("test_accuracy", "seen_accuracy", "unseen_accuracy", "seen_share", "train_accuracy")
-    return Point(tuple(record.seed for record in own), *(column(own, name) for name in metrics))
+    return Point(tuple(run.seed for run in own), *(column(own, name) for name in metrics))
 
 
 def config_of(name: str, head: str, fraction: float) -> algo.Config:
@@ -451,7 +452,7 @@ def live(
             a_round = steps(replace(config, epochs=1))
             config = replace(config, epochs=max(1, round(wanted / a_round)))
             outcome = algo.trained(config, SEEDS[profile])
-            result.setdefault(head, {})[fraction] = point(outcome.records)
+            result.setdefault(head, {})[fraction] = point(outcome.measurements)
     return result
 
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import markdown, records
+from harmonic_lib import evidence, markdown
 from harmonic_lib.checks import check_name
 from harmonic_lib.data import load
+from harmonic_lib.evidence.measurement import Measured, Measurement
+from harmonic_lib.evidence.record import Record, config_hash
 from harmonic_lib.measure import (
     Interval,
     class_means,
@@ -25,7 +27,6 @@ from harmonic_lib.measure import (
 )
 from harmonic_lib.measure.flops import training_flops
 from harmonic_lib.measure.sharpness import spread_of_logs
-from harmonic_lib.records import Record, config_hash, provenance
 from harmonic_lib.training import accuracy, fit
 
 NAME = "distance_sweep"
@@ -51,11 +52,11 @@ class Config:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The heads that one configuration gave, one a seed, with their records."""
+    """The heads of one configuration, one per seed, and what was measured of each."""
 
     config: Config
     heads: list[hl.HarmonicHead]
-    records: list[Record]
+    measurements: list[Measurement]
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,15 @@ def recorded(label: str, start: str = "images") -> dict[float, list[Record]]:
 @cache
 def every_record() -> list[Record]:
     """All committed records of this experiment."""
-    return records.recorded(NAME)
+    return evidence.recorded(NAME)
 
 
-def curve(runs: Mapping[float, Sequence[Record]], metric: str) -> dict[float, Interval]:
+def curve(runs: Mapping[float, Sequence[Measured]], metric: str) -> dict[float, Interval]:
     """A metric's mean over seeds, with its 95 % interval, by exponent."""
     return {n: confidence_interval([r.metrics[metric] for r in each]) for n, each in runs.items()}
 
 
-def best(runs: Mapping[float, Sequence[Record]]) -> float:
+def best(runs: Mapping[float, Sequence[Measured]]) -> float:
     """The exponent of the highest mean validation accuracy; the smaller of equals."""
     accuracies = curve(runs, "validation_accuracy")
     return max(accuracies, key=lambda n: (accuracies[n].mean, -n))
@@ -192,14 +193,19 @@ def configs(profile: str) -> list[Config]:
     return [c for start in STARTS for label in forms() for c in sweep(label, profile, start)]
 
 
+def claim_of(config: Config) -> str:
+    """ "": nobody reported one of these runs."""
+    return ""
+
+
 def run(
     config: Config,
     seeds: Sequence[int],
     root: Path | None = None,
     checkpoint: Path | None = None,
-) -> list[Record]:
-    """The records of one configuration: in seconds, of scikit-learn's digits; nothing is kept."""
-    return train(config, seeds).records
+) -> list[Measurement]:
+    """Train one configuration on scikit-learn's digits: seconds, and no checkpoint."""
+    return train(config, seeds).measurements
 
 
 def train(config: Config, seeds: Sequence[int]) -> Outcome:
@@ -214,7 +220,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     for head in heads:
         head.train()
     torch.manual_seed(seeds[0])  # for the noise of a distance that has some
-    where, started = provenance(__name__, config.distance), time.perf_counter()
+    started = time.perf_counter()
     losses = fit(
         heads,
         seeds,
@@ -228,7 +234,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
     duration = (time.perf_counter() - started) / len(seeds)
     flops = training_flops(heads[0], data.x, data.y, config.epochs)
     means = class_means(data.x, data.y, 10)
-    rows = []
+    measurements = []
     for s, (seed, head) in enumerate(zip(seeds, heads, strict=True)):
         head.eval()
         metrics = {
@@ -238,20 +244,8 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
             "spread_at_start": spreads[s],
             "prototype_alignment": prototype_alignment(prototypes(head), means),
         }
-        rows.append(
-            Record(
-                claim="",
-                experiment=NAME,
-                config=asdict(config),
-                seed=seed,
-                metrics=metrics,
-                data=data.digests,
-                duration_s=round(duration, 3),
-                flops=flops,
-                **where,
-            )
-        )
-    return Outcome(config, heads, rows)
+        measurements.append(Measurement(seed, metrics, data.digests, round(duration, 3), flops))
+    return Outcome(config, heads, measurements)
 
 
 def build(config: Config, data: Digits, seed: int) -> hl.HarmonicHead:

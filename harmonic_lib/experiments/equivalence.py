@@ -15,6 +15,8 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
 from harmonic_lib.ensemble import Ensemble
+from harmonic_lib.evidence import reported
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic, by_seed
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.markdown import table
@@ -22,8 +24,6 @@ from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.measure.scatter import within_over_between, within_variance_share
 from harmonic_lib.models.tokens import TokenMLP
 from harmonic_lib.propositions.equivalence import bounds
-from harmonic_lib.records import Record
-from harmonic_lib.reported import reported
 
 TASK = "equivalence"
 CLASSES = 5
@@ -89,7 +89,7 @@ def same_facts(config: Config, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
 def balanced(outcome: Outcome) -> Tensor:
     """Balanced accuracy on the test facts: the mean of that on both answers, (epochs, S)."""
     config, facts = outcome.config, task(TASK)
-    seeds = [record.seed for record in outcome.records]
+    seeds = [each.seed for each in outcome.measurements]
     test = torch.tensor([len(s.test) for s in algorithmic.splits(config, facts, seeds)])
     share = same_facts(config, seeds)[1].sum(1) / test
     every, same = outcome.history["test_accuracy"], outcome.history["same_accuracy"]

@@ -13,6 +13,8 @@ from torch import Tensor
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import stack_splits, task
 from harmonic_lib.ensemble import Ensemble
+from harmonic_lib.evidence.record import Record
+from harmonic_lib.evidence.reported import Reported, reported
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import (
     HEADS,
@@ -25,8 +27,6 @@ from harmonic_lib.experiments.algorithmic import (
 from harmonic_lib.experiments.by_seed import NOT_YET, column, epoch_text, late, middle, runs, spread
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
-from harmonic_lib.records import Record
-from harmonic_lib.reported import Reported, reported
 from harmonic_lib.training import History, train
 from harmonic_lib.verdicts import NAMES as VERDICTS
 from harmonic_lib.verdicts import counts, verdicts

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import clean_split, task
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.experiments.by_seed import NOT_YET, column, middle, runs
@@ -33,7 +34,6 @@ from harmonic_lib.propositions.genealogy import (
     other_family,
 )
 from harmonic_lib.propositions.leak import expected_leak
-from harmonic_lib.records import Record
 
 TASK = "genealogy"
 SEEDS = {"smoke": (0, 52), "quick": (0, 52, 105), "full": algorithmic.SEEDS["full"]}
@@ -170,8 +170,8 @@ def ceiling_table(found: Mapping[str, Ceiling]) -> str:
 def tested(outcome: Outcome) -> list[tuple[list[Fact], list[int]]]:
     """The held-out facts of each seed, and the network's answers to them."""
     found = []
-    for member, record in zip(outcome.members, outcome.records, strict=True):
-        asked = split(record.seed, outcome.config.fraction)[1]
+    for member, measured in zip(outcome.members, outcome.measurements, strict=True):
+        asked = split(measured.seed, outcome.config.fraction)[1]
         with torch.no_grad():
             answers = member(torch.tensor(asked)[:, :2]).argmax(-1)
         found.append((asked, answers.tolist()))
@@ -216,20 +216,20 @@ def relation_table(found: Mapping[str, Outcome], limit: Mapping[str, Ceiling]) -
     """Right answers of all seeds by relation, beside what follows, as Markdown."""
     head = ["head", "seeds", *RELATIONS, "train accuracy (%)", "test accuracy (%)", "EV₂ (%)"]
     known = [f"{own.follows} of {own.asked}" for own in limit.values()]
-    every, seeds = total(limit), min(len(outcome.records) for outcome in found.values())
+    every, seeds = total(limit), min(len(outcome.measurements) for outcome in found.values())
     part = f"{100 * every.follows / every.asked:.0f}"
     lines = [["follows by the rules", f"{seeds}", *known, "–", part, "–"]]
     for name, outcome in found.items():
-        hits = dict.fromkeys(RELATIONS.values(), 0)
+        hits, own = dict.fromkeys(RELATIONS.values(), 0), outcome.measurements
         for asked, answers in tested(outcome):
             for (_, relation, true), answer in zip(asked, answers, strict=True):
                 hits[relation] += answer == true
         means = [
-            f"{100 * sum(r.metrics[m] for r in outcome.records) / len(outcome.records):.0f}"
+            f"{100 * sum(run.metrics[m] for run in own) / len(own):.0f}"
             for m in ("train_accuracy", "test_accuracy", "ev_2")
         ]
         right = [f"{hits[r]} of {limit[n].asked}" for n, r in RELATIONS.items()]
-        lines.append([name, f"{len(outcome.records)}", *right, *means])
+        lines.append([name, f"{len(own)}", *right, *means])
     return table(" | ".join(head), lines)
 
 

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import released_split, task
+from harmonic_lib.evidence import reported
+from harmonic_lib.evidence.measurement import Measured
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
 from harmonic_lib.experiments.by_seed import NOT_YET, column, late, runs
 from harmonic_lib.measure.paired import PairedDifference, holm, paired_difference
 from harmonic_lib.measure.sign_test import sign_test
 from harmonic_lib.propositions.leak import Answer
-from harmonic_lib.records import Record
-from harmonic_lib.reported import reported
 
 RELEASED = {name: name for name in algo.NAMES} | {"genealogy": "genealogy_as_released"}
 """The table of each task in the released protocol."""
@@ -147,7 +148,7 @@ def kinds(outcome: algo.Outcome) -> Kinds:
     All facts count, tested on or not: those that were not drawn are as new as test facts.
     """
     facts = task(outcome.config.task)
-    seeds = [record.seed for record in outcome.records]
+    seeds = [each.seed for each in outcome.measurements]
     splits = algo.splits(outcome.config, facts, seeds)
     accuracy: dict[str, list[float]] = {}
     share: dict[str, list[float]] = {}
@@ -222,13 +223,15 @@ def pair(name: str, epochs: int) -> dict[str, algo.Config]:
     }
 
 
-def from_records(name: str, source: str, records: Mapping[str, Iterable[Record]]) -> Comparison:
+def compared(
+    name: str, source: str, epochs: int, measured: Mapping[str, Iterable[Measured]]
+) -> Comparison:
     """The comparison of the seeds that both heads have; at least two.
 
     Raises:
         ValueError: there are fewer.
     """
-    by_seed = {head: {r.seed: r for r in found} for head, found in records.items()}
+    by_seed = {head: {r.seed: r for r in found} for head, found in measured.items()}
     seeds = sorted(set.intersection(*map(set, by_seed.values())))
     if len(seeds) < 2:
         raise ValueError(f"a comparison on {name} needs two common seeds, got {seeds}")
@@ -238,7 +241,7 @@ def from_records(name: str, source: str, records: Mapping[str, Iterable[Record]]
         {head: column(found, metric) for head, found in own.items()}
         for metric in ("test_accuracy", "test_epoch_90")
     )
-    return Comparison(name, source, own["harmonic"][0].config["epochs"], accuracy, epoch)
+    return Comparison(name, source, epochs, accuracy, epoch)
 
 
 def comparisons(
@@ -255,15 +258,15 @@ def comparisons(
     found: dict[str, Comparison | None] = {}
     brief = "smoke" if profile == "smoke" else "quick"
     for name in algo.NAMES:
-        long = pair(name, algo.EPOCHS["full"]).items()
-        past = {head: runs(recorded, config) for head, config in long}
+        long = pair(name, algo.EPOCHS["full"])
+        past = {head: runs(recorded, config) for head, config in long.items()}
         every = set(algo.SEEDS["full"])
         if all(every <= {record.seed for record in each} for each in past.values()):
-            found[name] = from_records(name, "recorded", past)
+            found[name] = compared(name, "recorded", long["harmonic"].epochs, past)
         elif name in small:
-            now = pair(name, algo.EPOCHS[brief]).items()
-            trained = {head: algo.run(config, SEEDS[brief]) for head, config in now}
-            found[name] = from_records(name, "this page", trained)
+            now = pair(name, algo.EPOCHS[brief])
+            trained = {head: algo.run(config, SEEDS[brief]) for head, config in now.items()}
+            found[name] = compared(name, "this page", now["harmonic"].epochs, trained)
         else:
             found[name] = None
     return found

@@ -12,14 +12,14 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib.checks import check_name
+from harmonic_lib.evidence import reported
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.experiments.by_seed import NOT_YET, Rung, epoch_text, holds, middle, runs
 from harmonic_lib.experiments.film import filmed
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
-from harmonic_lib.records import Record
-from harmonic_lib.reported import reported
 
 TASK = "modular_addition"
 SEED = 473
@@ -49,13 +49,13 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What its record says."""
-        return self.outcome.records[0].metrics
+        """What was measured."""
+        return self.outcome.measurements[0].metrics
 
     @property
     def rung(self) -> Rung:
         """The run as a rung of one seed."""
-        return Rung(self.outcome.config.exponent, self.outcome.records)
+        return Rung(self.outcome.config.exponent, self.outcome.measurements)
 
 
 # --- live ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import (
     Config,
@@ -30,7 +31,6 @@ from harmonic_lib.measure.embedding import centred, explained_variance, projecti
 from harmonic_lib.measure.parallelograms import grid_quads, parallelogram_error, side_error
 from harmonic_lib.models.tokens import TokenMLP
 from harmonic_lib.propositions.parallelogram import addition_accuracy, grid, room
-from harmonic_lib.records import Record
 
 TASK = "parallelogram"
 SEEDS = algorithmic.SEEDS
@@ -170,13 +170,13 @@ def third_axis(outcome: Outcome) -> Tensor:
 def looks(outcome: Outcome) -> dict[str, Tensor]:
     """What each member's map and features are like, (S,) each, by the titles of a table."""
     quads, rows = grid_quads(), []
-    for member, record in zip(outcome.members, outcome.records, strict=True):
+    for member, measured in zip(outcome.members, outcome.measurements, strict=True):
         places, features = embedding_of(member), features_of(member)
         plane, third = projection(places), projection(places, 3)[:, 2:]
         rows.append(
             {
-                "test accuracy (%)": 100 * record.metrics["test_accuracy"],
-                "EV₂ of the embedding (%)": 100 * record.metrics["ev_2"],
+                "test accuracy (%)": 100 * measured.metrics["test_accuracy"],
+                "EV₂ of the embedding (%)": 100 * measured.metrics["ev_2"],
                 "EV₂ of the features (%)": 100 * float(explained_variance(features)[1]),
                 "parallelogram error": parallelogram_error(places, quads),
                 "the same in two axes": parallelogram_error(plane, quads),
@@ -226,16 +226,16 @@ def held_out(outcome: Outcome) -> dict[str, Tensor]:
     was; the parallelogram error of the others, and of these.
     """
     facts, quads = task(TASK), grid_quads()
-    splits = algorithmic.splits(outcome.config, facts, [r.seed for r in outcome.records])
+    splits = algorithmic.splits(outcome.config, facts, [each.seed for each in outcome.measurements])
     rows = []
-    for member, split, record in zip(outcome.members, splits, outcome.records, strict=True):
+    for member, split, measured in zip(outcome.members, splits, outcome.measurements, strict=True):
         right = member(facts.x).argmax(-1) == facts.y
         right[split.train] = False
         new = len(facts.y) - len(split.train.unique())
         told, places = known(quads, facts.x[split.train]), embedding_of(member)
         rows.append(
             {
-                "right on facts trained on (%)": 100 * record.metrics["train_accuracy"],
+                "right on facts trained on (%)": 100 * measured.metrics["train_accuracy"],
                 "right on new facts (%)": 100 * int(right.sum()) / new,
                 "quads never trained on (%)": 100 * float((~told).double().mean()),
                 "error of quads trained on": parallelogram_error(places, quads[told]),

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import task
+from harmonic_lib.evidence import reported
+from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic, by_seed, five_tasks
 from harmonic_lib.experiments.algorithmic import Outcome, like_for_like
 from harmonic_lib.experiments.by_seed import Rung, holds
@@ -32,8 +34,6 @@ from harmonic_lib.measure.embedding import centred, explained_variance
 from harmonic_lib.measure.scatter import as_classes
 from harmonic_lib.measure.symmetric_group import ALTERNATING, KLEIN, part_shares
 from harmonic_lib.propositions.permutations import is_normal
-from harmonic_lib.records import Record
-from harmonic_lib.reported import reported
 
 TASK = "permutation"
 WORDS = tuple("".join(str(i + 1) for i in g) for g in PERMUTATIONS)
@@ -234,19 +234,19 @@ class Known:
 def known(outcome: Outcome) -> list[Known]:
     """Each member of an outcome."""
     facts, found = task(TASK), []
-    seeds = [record.seed for record in outcome.records]
+    seeds = [each.seed for each in outcome.measurements]
     splits = algorithmic.splits(outcome.config, facts, seeds)
-    for record, member, split in zip(outcome.records, outcome.members, splits, strict=True):
+    for measured, member, split in zip(outcome.measurements, outcome.members, splits, strict=True):
         with torch.no_grad():
             answer = member(facts.x[split.test]).argmax(1)
         truth, rows = facts.y[split.test], algorithmic.embedding_of(member)
         labels = {name: cosets(group, "left") for name, group in NORMAL.items()}
         found.append(
             Known(
-                record.seed,
+                measured.seed,
                 float((answer == truth).double().mean()),
                 {k: float((c[answer] == c[truth]).double().mean()) for k, c in labels.items()},
-                record.metrics,
+                measured.metrics,
                 part_shares(rows),
                 best_coset_partition(rows, seed=0),
             )

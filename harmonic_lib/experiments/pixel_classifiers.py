@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,9 +20,9 @@ import harmonic_lib as hl
 from harmonic_lib.checks import check_name
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.device import default_device
+from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
 from harmonic_lib.measure.flops import training_flops
-from harmonic_lib.records import Record, provenance
 from harmonic_lib.training import accuracy, fit
 
 NAME = "pixel_classifiers"
@@ -45,15 +45,15 @@ class Config:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The heads that one configuration gave, one a seed, with their records."""
+    """The heads of one configuration, one per seed, and what was measured of each."""
 
     config: Config
     heads: list[nn.Module]
-    records: list[Record]
+    measurements: list[Measurement]
 
     @property
     def accuracies(self) -> list[float]:
-        return [record.metrics["test_accuracy"] for record in self.records]
+        return [each.metrics["test_accuracy"] for each in self.measurements]
 
 
 #: head -> (distance, exponent on the distance, claim in data/reported)
@@ -129,9 +129,9 @@ def run(
     seeds: Sequence[int],
     root: Path | None = None,
     checkpoint: Path | None = None,
-) -> list[Record]:
-    """The records of one configuration; ``root``: where the complete MNIST is; nothing is kept."""
-    return train(config, seeds, *data(config, root)).records
+) -> list[Measurement]:
+    """Train one configuration; ``root``: where the complete MNIST is. It keeps no checkpoint."""
+    return train(config, seeds, *data(config, root)).measurements
 
 
 def train(
@@ -145,7 +145,6 @@ def train(
     x, y = train_set.images.flatten(1).to(device), train_set.labels.to(device)
     x_test, y_test = test_set.images.flatten(1).to(device), test_set.labels.to(device)
     heads = [build(config, x.shape[1], len(train_set.classes), seed).to(device) for seed in seeds]
-    where = provenance(__name__, config.distance)
     started = time.perf_counter()
     losses = fit(
         heads,
@@ -161,11 +160,8 @@ def train(
     digests = {part.split: part.digest() for part in (train_set, test_set)}
     flops = training_flops(heads[0], x, y, config.epochs)
     means = class_means(x, y, len(train_set.classes))
-    records = [
-        Record(
-            claim=claim_of(config),
-            experiment=NAME,
-            config=asdict(config),
+    measurements = [
+        Measurement(
             seed=seed,
             metrics={
                 "test_accuracy": accuracy(head, x_test, y_test),
@@ -175,11 +171,10 @@ def train(
             data=digests,
             duration_s=round(duration, 3),
             flops=flops,
-            **where,
         )
         for s, (seed, head) in enumerate(zip(seeds, heads, strict=True))
     ]
-    return Outcome(config, [head.cpu() for head in heads], records)
+    return Outcome(config, [head.cpu() for head in heads], measurements)
 
 
 def claim_of(chosen: Config) -> str:

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harmonic_lib import reported as module
+from harmonic_lib.evidence.reported import (
+    COLUMNS,
+    EXACTNESS,
+    STATISTICS,
+    Reported,
+    claims,
+    every_reported,
+    read_folder,
+    reported,
+)
 from harmonic_lib.paths import data_dir
-from harmonic_lib.reported import Reported, claims, every_reported, read_folder, reported
 
 GOOD = {
     "claim": "a-mlp-harmonic",
@@ -280,5 +288,5 @@ def test_both_heads_are_reported_for_every_task_and_model() -> None:
 
 def test_the_columns_are_explained() -> None:
     text = (data_dir() / "reported" / "README.md").read_text(encoding="utf-8")
-    for name in (*module.COLUMNS, *module.STATISTICS, *module.EXACTNESS):
+    for name in (*COLUMNS, *STATISTICS, *EXACTNESS):
         assert f"`{name}`" in text

@@ -13,8 +13,8 @@ from harmonic_lib.distances.base import DISTANCES
 from harmonic_lib.paths import PACKAGE
 
 LIBRARY = PACKAGE.name
-#: writes outcomes down and decides none; nor does what it imports
-BOOKKEEPING = f"{LIBRARY}.records"
+#: Only stores results; neither it nor what it imports can influence them.
+BOOKKEEPING = f"{LIBRARY}.evidence"
 #: imports every family of distances, of which a run uses one or none
 FAMILIES = f"{LIBRARY}.distances"
 
@@ -80,7 +80,7 @@ def behind(module: str, distance: str | None, source: Source = installed) -> dic
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and name != BOOKKEEPING:
+        if name not in found and not f"{name}.".startswith(f"{BOOKKEEPING}."):
             text = source(name)
             if text is None:
                 raise ValueError(f"the library has no module {name}")

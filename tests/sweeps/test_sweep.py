@@ -10,23 +10,32 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime, timezone
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tiny
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from harmonic_lib import cli, experiments, records, sweeps
-from harmonic_lib.records import Record, config_hash
+from harmonic_lib import cli
+from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.evidence.provenance import provenance
+from harmonic_lib.evidence.record import Record, config_hash
+from harmonic_lib.evidence.store import read
+from harmonic_lib.sweeps import backends
+from harmonic_lib.sweeps.sweep import stamped
+from harmonic_lib.sweeps.tasks import Result, attempt, checkpoint, forget, plan
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX processes")
 
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(experiments.RECORDED, "tiny", tiny.EXPERIMENT)
+    for table, key, value in tiny.ENTRIES:
+        monkeypatch.setitem(table, key, value)
 
 
 @pytest.fixture
@@ -45,7 +54,11 @@ def outcome(found: list[Record]) -> list[tuple[str, int, str]]:
 
 
 def expected(seeds: tuple[int, ...] = (0, 1)) -> list[tuple[str, int, str]]:
-    return outcome([r for c in tiny.configs("smoke") for r in tiny.run(c, seeds)])
+    return sorted(
+        (config_hash(asdict(config)), each.seed, repr(each.metrics))
+        for config in tiny.configs("smoke")
+        for each in tiny.run(config, seeds)
+    )
 
 
 # --- what is run ----------------------------------------------------------------------------
@@ -53,7 +66,7 @@ def expected(seeds: tuple[int, ...] = (0, 1)) -> list[tuple[str, int, str]]:
 
 def test_every_configuration_and_seed_once(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert harmonic_run(path) == 0
-    assert outcome(records.read(path)) == expected()
+    assert outcome(read(path)) == expected()
     *lines, last = capsys.readouterr().out.splitlines()
     first = config_hash(asdict(tiny.configs("smoke")[0]))
     assert lines[0].startswith(f"1/6 recorded: {first}, seeds 0 1; left 0:00:0")
@@ -72,21 +85,21 @@ def test_what_is_there_is_not_run_again(path: Path, capsys: pytest.CaptureFixtur
 
 def test_the_missing_seeds_of_a_configuration_are_one_task(path: Path) -> None:
     harmonic_run(path, "--seeds", "1")
-    done = {(r.config_hash, r.seed) for r in records.read(path)[:2]}
+    done = {(r.config_hash, r.seed) for r in read(path)[:2]}
     configs = tiny.configs("smoke")
-    tasks = sweeps.plan(tiny.MODULE, configs, (0, 1, 2), done)
+    tasks = plan(tiny.MODULE, configs, (0, 1, 2), done)
     assert [task.config for task in tasks] == configs
     assert [task.seeds for task in tasks] == [(0, 2)] * 2 + [(0, 1, 2)] * 4
 
 
 def test_seeds_are_given_as_numbers_and_ranges(path: Path) -> None:
     assert harmonic_run(path, "--seeds", "7", "0-2", "1") == 0
-    assert outcome(records.read(path)) == expected((0, 1, 2, 7))
+    assert outcome(read(path)) == expected((0, 1, 2, 7))
 
 
 def test_only_the_configurations_with_these_values(path: Path) -> None:
     assert harmonic_run(path, "--where", "number=2.0", "mood=well", "seconds=0") == 0
-    assert [record.config["number"] for record in records.read(path)] == [2, 2]
+    assert [record.config["number"] for record in read(path)] == [2, 2]
 
 
 def test_the_bar_of_a_terminal_shows_the_time_left(
@@ -109,7 +122,7 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
 ) -> None:
     monkeypatch.setenv("TINY", "0 3 raises mistaken")
     assert harmonic_run(path) == 1
-    assert len(records.read(path)) == 6
+    assert len(read(path)) == 6
     out, error = capsys.readouterr()
     assert "Traceback" in error
     assert "RuntimeError: number 0 is in no mood" in error.splitlines()[-2]
@@ -117,7 +130,41 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
     assert out.splitlines()[-1] == f"{path}: 6 runs recorded, 0 were there"
     monkeypatch.setenv("TINY", "0 3 raises")
     assert harmonic_run(path) == 1  # what failed is tried again, and that alone
-    assert len(records.read(path)) == 6
+    assert len(read(path)) == 6
+
+
+def test_what_does_not_make_a_record_is_reported_in_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TINY", "0 2 infinite")
+    assert harmonic_run(path) == 1
+    assert {record.config["mood"] for record in read(path)} == {"well"}
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("harmonic run: failed: ")
+    assert "metrics.root" in last
+    assert "Infinity" in last
+
+
+def test_a_record_names_its_origin(path: Path) -> None:
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    harmonic_run(path, "--seeds", "0")
+    where = provenance(tiny.MODULE, None)
+    for record in read(path):
+        assert where == {name: getattr(record, name) for name in where}
+        assert record.experiment == tiny.NAME
+        assert record.claim == ""
+        assert before <= datetime.fromisoformat(record.created) <= datetime.now(timezone.utc)
+        assert (record.energy_kwh, record.energy) == (None, "")
+
+
+def test_metered_runs_share_the_mean_power() -> None:
+    power = SimpleNamespace(kwh_per_second=lambda: 0.5, kind="estimated")
+    (task,) = plan(tiny.MODULE, [tiny.Config(1)], (0, 1), set())
+    run = [Measurement(seed, {}, {}, duration_s=3.0 + seed) for seed in task.seeds]
+    result = Result(task, run, provenance(tiny.MODULE, None))
+    found = stamped(tiny.EXPERIMENT, result, power, jobs=2)
+    assert [record.energy_kwh for record in found] == [0.75, 1.0]
+    assert {record.energy for record in found} == {"estimated"}
 
 
 def test_processes_that_die_are_reported_and_the_rest_goes_on(
@@ -125,8 +172,8 @@ def test_processes_that_die_are_reported_and_the_rest_goes_on(
 ) -> None:
     """As with loky, without its processes, which take long to start: one death ends them all."""
 
-    def workers(**_: object) -> Callable[[Iterable[Any]], Iterator[sweeps.Result]]:
-        def work(calls: Iterable[Any]) -> Iterator[sweeps.Result]:
+    def workers(**_: object) -> Callable[[Iterable[Any]], Iterator[Result]]:
+        def work(calls: Iterable[Any]) -> Iterator[Result]:
             for function, arguments, _ in calls:
                 if arguments[0].config.mood == "dies":
                     raise TerminatedWorkerError("signal 9")
@@ -134,11 +181,11 @@ def test_processes_that_die_are_reported_and_the_rest_goes_on(
 
         return work
 
-    monkeypatch.setattr(sweeps, "Parallel", workers)
+    monkeypatch.setattr(backends, "Parallel", workers)
     monkeypatch.setenv("TINY", "0 5 dies raises")
     assert harmonic_run(path) == 1
     monkeypatch.setenv("TINY", "0 5")
-    assert outcome(records.read(path)) == expected()
+    assert outcome(read(path)) == expected()
     reasons = capsys.readouterr().err.splitlines()[-2:]
     assert "RuntimeError: number 1 is in no mood" in "".join(reasons)
     assert "TerminatedWorkerError: signal 9" in "".join(reasons)
@@ -154,10 +201,10 @@ def test_processes_that_die_are_reported_and_the_rest_goes_on(
         (["--where", "mood=wel"], "unknown value of mood 'wel'; did you mean 'well'"),
         (["--where", "number=1", "number=2"], "--where has a field twice"),
         (["--jobs", "0"], "jobs must be a positive integer, got 0"),
-        (["--scheduler", "tcp://there:1"], "a scheduler belongs to the backend dask or ray"),
+        (["--scheduler", "tcp://there:1"], "a scheduler belongs to the backend dask"),
         (["--root", "nowhere"], "the folder of the data sets does not exist"),
         (
-            ["--energy", "--backend", "ray", "--scheduler", "there"],
+            ["--energy", "--backend", "dask", "--scheduler", "there"],
             "energy of other machines",
         ),
     ],
@@ -174,7 +221,6 @@ def test_what_cannot_be_done_is_said_before_anything_is(
     ("words", "package", "extra"),
     [
         (["--backend", "dask"], "dask.distributed", "dask"),
-        (["--backend", "ray"], "ray", "ray"),
         (["--energy"], "codecarbon", "energy"),
     ],
 )
@@ -201,39 +247,39 @@ def test_what_is_recorded_leaves_no_state_and_what_fails_does(
 ) -> None:
     monkeypatch.setenv("TINY", "0 2 raises")
     harmonic_run(path)
-    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(0, "raises")], (0, 1), set())
+    (task,) = plan(tiny.MODULE, [tiny.Config(0, "raises")], (0, 1), set())
     states = [p.name for p in path.parent.rglob("*") if p.suffix == ".ckpt"]
     assert states == [task.file]
 
 
 def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path) -> None:
-    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (0,), set())
-    (other,) = sweeps.plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (1,), set())
+    (task,) = plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (0,), set())
+    (other,) = plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (1,), set())
     found: list[str | None] = []
 
-    def run(*arguments: Any) -> list[Record]:
+    def run(*arguments: Any) -> list[Measurement]:
         state = arguments[-1]
         found.append(state.read_text() if state.exists() else None)
         state.write_text(f"{arguments[1]}")
         return []
 
     for each in (task, other, task):
-        sweeps.attempt(run, None, tmp_path / "states", each)
+        attempt(run, None, tmp_path / "states", each)
     assert found == [None, None, "(0,)"]
-    sweeps.forget(task, tmp_path / "states")
+    forget(task, tmp_path / "states")
     assert [p.name for p in (tmp_path / "states").glob("*.ckpt")] == [other.file]
-    sweeps.forget(other, tmp_path / "states")
+    forget(other, tmp_path / "states")
     assert not list((tmp_path / "states").glob("*.ckpt"))
 
 
 def test_two_sweeps_do_not_share_a_state(tmp_path: Path) -> None:
-    (task,) = sweeps.plan(tiny.MODULE, [tiny.Config(7)], (0,), set())
-    with sweeps.checkpoint(task, tmp_path) as first, sweeps.checkpoint(task, tmp_path) as second:
+    (task,) = plan(tiny.MODULE, [tiny.Config(7)], (0,), set())
+    with checkpoint(task, tmp_path) as first, checkpoint(task, tmp_path) as second:
         assert first == tmp_path / task.file
         assert second is None
-    with sweeps.checkpoint(task, tmp_path) as again:
+    with checkpoint(task, tmp_path) as again:
         assert again == first
-    with sweeps.checkpoint(task, None) as nowhere:
+    with checkpoint(task, None) as nowhere:
         assert nowhere is None
 
 
@@ -273,11 +319,11 @@ def test_killed_at_ten_moments_nothing_is_lost_twice_or_torn(
         process.join()
         assert process.exitcode == -signal.SIGKILL
         sizes.append(path.stat().st_size)
-    assert 20 <= len(records.read(path)) < 80  # it was under way all the time
+    assert 20 <= len(read(path)) < 80  # it was under way all the time
     process = start(tiny.harmonic, path)
     process.join()
     assert process.exitcode == 0
-    assert outcome(records.read(path)) == expected()
+    assert outcome(read(path)) == expected()
 
 
 @posix_only
@@ -289,7 +335,7 @@ def test_two_sweeps_at_once_write_every_run_once(
     for process in both:
         process.join()
         assert process.exitcode == 0
-    assert outcome(records.read(path)) == expected()
+    assert outcome(read(path)) == expected()
 
 
 @posix_only
@@ -304,19 +350,19 @@ def test_a_full_disk_is_said_and_what_is_recorded_stays(
     assert said.startswith("harmonic run: ")
     assert "File too large; the records before it are whole" in said
     assert str(path) in said
-    found = records.read(path)
+    found = read(path)
     assert 0 < len(found) < 12
     assert set(outcome(found)) < set(expected())
     assert path.read_bytes().endswith(b"\n")
     assert harmonic_run(path) == 0
-    assert outcome(records.read(path)) == expected()
+    assert outcome(read(path)) == expected()
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_run(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path.parent.write_text("a file where the folder should be")
-    monkeypatch.setattr(tiny, "run", lambda *_: pytest.fail("it was run"))
+    monkeypatch.setattr(tiny.EXPERIMENT, "run", lambda *_: pytest.fail("it was run"))
     assert harmonic_run(path) == 1
     error = capsys.readouterr().err
     assert error.startswith("harmonic run: ")
@@ -342,7 +388,7 @@ def test_an_interrupted_sweep_keeps_what_it_has(
 ) -> None:
     original = tiny.run
 
-    def interrupted(config: tiny.Config, *rest: object) -> list[Record]:
+    def interrupted(config: tiny.Config, *rest: object) -> list[Measurement]:
         if config.number == 4:
             raise KeyboardInterrupt
         return original(config, *rest)  # type: ignore[arg-type]
@@ -350,7 +396,7 @@ def test_an_interrupted_sweep_keeps_what_it_has(
     monkeypatch.setattr(tiny.EXPERIMENT, "run", interrupted)
     assert harmonic_run(path) == 130
     assert f"interrupted; what was recorded stays in {path}" in capsys.readouterr().err
-    assert len(records.read(path)) == 8
+    assert len(read(path)) == 8
 
 
 # --- backends -------------------------------------------------------------------------------
@@ -360,9 +406,9 @@ def test_two_dask_workers_give_the_records_of_loky(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for the workers
+    monkeypatch.setenv("PYTHONPATH", str(Path(tiny.__file__).parent))  # for the workers
     paths = {name: tmp_path / name / "tiny.jsonl" for name in ("loky", "dask")}
     for backend, path in paths.items():
         assert harmonic_run(path, "--backend", backend, "--jobs", "2") == 0
-    loky, dask = (outcome(records.read(path)) for path in paths.values())
+    loky, dask = (outcome(read(path)) for path in paths.values())
     assert dask == loky == expected()

@@ -1,0 +1,102 @@
+"""One task of a sweep, done where the backend chooses, with a checkpoint if there is a folder."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harmonic_lib.evidence.code_hash import code_hash
+from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.evidence.provenance import provenance
+from harmonic_lib.evidence.record import config_hash
+
+Run = Callable[[Any, Sequence[int], "Path | None", "Path | None"], list[Measurement]]
+"""An experiment's ``run``: config, seeds, root, checkpoint."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One configuration of an experiment's module with the seeds that have no record yet.
+
+    They are trained together. code: the hash of the code behind them.
+    """
+
+    module: str
+    config: Any
+    seeds: tuple[int, ...]
+    code: str
+
+    def __str__(self) -> str:
+        return f"{config_hash(asdict(self.config))}, seeds {' '.join(map(str, self.seeds))}"
+
+    @property
+    def file(self) -> str:
+        """The name of the task's checkpoint; no other task has it."""
+        return f"{config_hash(asdict(self))}.ckpt"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task measured and where, or a traceback that says why it measured nothing."""
+
+    task: Task
+    measurements: list[Measurement] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The last line of the error."""
+        return self.error.strip().splitlines()[-1] if self.error else ""
+
+
+def plan(
+    module: str, configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]]
+) -> list[Task]:
+    """One task for each configuration that lacks the records of some seeds."""
+    tasks = []
+    for config in configs:
+        digest = config_hash(asdict(config))
+        missing = tuple(seed for seed in seeds if (digest, seed) not in done)
+        if missing:
+            tasks.append(Task(module, config, missing, code_hash(module, config.distance)))
+    return tasks
+
+
+def attempt(run: Run, root: Path | None, folder: Path | None, task: Task) -> Result:
+    """Do a task in the process that the backend chose; a failure is also a result."""
+    try:
+        where = provenance(task.module, task.config.distance)  # of the code before it can change
+        with checkpoint(task, folder) as kept:
+            return Result(task, run(task.config, task.seeds, root, kept), where)
+    except Exception:
+        return Result(task, error=traceback.format_exc())
+
+
+@contextmanager
+def checkpoint(task: Task, folder: Path | None) -> Iterator[Path | None]:
+    """A file for a task's state; None if there is no folder or another sweep uses the file."""
+    if folder is None:
+        yield None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / task.file
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(path.with_suffix(".lock"), blocking=False))
+        except Timeout:
+            yield None
+        else:
+            yield path
+
+
+def forget(task: Task, folder: Path | None) -> None:
+    """Delete a recorded task's checkpoint; folder and lock remain for other sweeps."""
+    if folder is not None:
+        (folder / task.file).unlink(missing_ok=True)
