@@ -10,14 +10,14 @@ import torch
 from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.evidence.record import config_hash
 from harmonic_lib.experiments import distance_sweep as sweep
+from harmonic_lib.experiments.heads import forms
 from harmonic_lib.training import accuracy
 
 
 def test_every_form_of_every_distance_is_in_it() -> None:
-    forms = sweep.forms()
-    assert len(forms) == 20
-    assert len({name for name, _ in forms.values()}) == 9
-    for label in forms:
+    assert len(forms()) == 20
+    assert len({name for name, _ in forms().values()}) == 9
+    for label in forms():
         head = sweep.build(sweep.config(label, 8.0, "smoke"), sweep.digits(), seed=0)
         assert head(sweep.digits().x[:3]).isfinite().all()
 
@@ -63,7 +63,7 @@ def test_the_best_exponent_is_chosen_by_validation_and_the_smaller_of_equals() -
     assert chosen == 4.0
 
 
-@pytest.mark.parametrize("label", sweep.forms())
+@pytest.mark.parametrize("label", forms())
 def test_every_form_has_its_records(label: str) -> None:
     for start in sweep.STARTS:
         runs = sweep.recorded(label, start)

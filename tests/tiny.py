@@ -19,7 +19,7 @@ from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.experiments import registry
 
 NAME = "tiny"
-MODULE = "harmonic_lib.training"
+MODULE = "harmonic_lib.experiments.distance_sweep"
 """Its code is that of another."""
 SEEDS = {"smoke": (0, 1)}
 

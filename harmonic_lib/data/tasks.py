@@ -90,15 +90,12 @@ def permutation() -> Task:
 
 
 TASKS: dict[str, Callable[[], Task]] = {
-    make.__name__: make
-    for make in (
-        parallelogram,
-        modular_addition,
-        equivalence,
-        genealogy,
-        genealogy_as_released,
-        permutation,
-    )
+    "parallelogram": parallelogram,
+    "modular_addition": modular_addition,
+    "equivalence": equivalence,
+    "genealogy": genealogy,
+    "genealogy_as_released": genealogy_as_released,
+    "permutation": permutation,
 }
 
 

@@ -19,18 +19,15 @@ from harmonic_lib.distances.minkowski import Minkowski
 __all__ = ["DISTANCES", "Distance", "DistanceSpec", "as_distance", "distance"]
 
 CLASSES: dict[str, type[Distance]] = {
-    cls.spec.name: cls
-    for cls in (
-        Euclidean,
-        Manhattan,
-        Minkowski,
-        Chebyshev,
-        Cosine,
-        Hamming,
-        Canberra,
-        BrayCurtis,
-        Mahalanobis,
-    )
+    "euclidean": Euclidean,
+    "manhattan": Manhattan,
+    "minkowski": Minkowski,
+    "chebyshev": Chebyshev,
+    "cosine": Cosine,
+    "hamming": Hamming,
+    "canberra": Canberra,
+    "bray_curtis": BrayCurtis,
+    "mahalanobis": Mahalanobis,
 }
 
 

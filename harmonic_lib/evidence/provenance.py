@@ -1,4 +1,4 @@
-"""Where a record comes from: the machine, the versions, the commit and the code."""
+"""Where a record comes from: the machine, the versions and the commit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ from typing import Any
 import torch
 
 from harmonic_lib.device import device_name
-from harmonic_lib.evidence.code_hash import code_hash
 from harmonic_lib.paths import PACKAGE
 
 
-def provenance(module: str, distance: str | None) -> dict[str, Any]:
-    """The fields of a record that describe this machine and this code.
-
-    module: the experiment's ``__name__``. distance: the distance it uses, or None.
-    """
+def provenance() -> dict[str, Any]:
+    """The fields of a record that describe this machine and this checkout."""
     return {
         "device": device_name(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "commit": commit(),
-        "code": code_hash(module, distance),
     }
 
 

@@ -23,6 +23,7 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.data.tasks import Split, Task, clean_split, released_split, stack_splits, task
 from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.experiments.heads import harmonic
 from harmonic_lib.measure.cosets import best_coset_partition
 from harmonic_lib.measure.embedding import components_for, effective_rank, explained_variance
 from harmonic_lib.measure.flops import training_flops
@@ -340,9 +341,7 @@ def head_upon(config: Config, weight: nn.Parameter, bias: bool) -> nn.Module:
         return LinearHead(weight, bias)
     if config.released:
         return ReleasedHead(weight)
-    learns = hl.DISTANCES[config.distance].learns
-    distance = hl.distance(config.distance, **({"dim": WIDTH} if learns else {}))
-    return hl.HarmonicHead(WIDTH, len(weight), distance, config.exponent, weight=weight)
+    return harmonic(WIDTH, len(weight), config.distance, config.exponent, weight=weight)
 
 
 MODELS: dict[str, Callable[[Config, Task], nn.Module]] = {"mlp": mlp, "transformer": transformer}

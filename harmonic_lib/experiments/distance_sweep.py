@@ -15,9 +15,10 @@ from torch import Tensor
 import harmonic_lib as hl
 from harmonic_lib import evidence, markdown
 from harmonic_lib.checks import check_name
-from harmonic_lib.data import load
+from harmonic_lib.data.digits import load
 from harmonic_lib.evidence.measurement import Measured, Measurement
 from harmonic_lib.evidence.record import Record, config_hash
+from harmonic_lib.experiments.heads import forms, harmonic
 from harmonic_lib.measure import (
     Interval,
     class_means,
@@ -83,19 +84,8 @@ EXPONENTS = {
 }
 
 
-def forms() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Every form of every distance, and Minkowski's with p = 3: label -> (name, options)."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
-    for spec in hl.DISTANCES.values():
-        for form in spec.every_form():
-            label = f"{form.name} {form.form}".strip()
-            found[label] = (form.name, {**form.options})
-    del found["minkowski p >= 1"], found["minkowski p < 1"]
-    return found | {f"minkowski {p:g}": ("minkowski", {"p": p}) for p in (0.5, 1.5, 3.0)}
-
-
 def config(label: str, exponent: float, profile: str, start: str = "images") -> Config:
-    """The configuration of a form (a key of :func:`forms`) with an exponent in a profile.
+    """The configuration of a form, a key of ``heads.forms()``, with an exponent in a profile.
 
     Raises:
         ValueError: an unknown form, profile or start.
@@ -176,7 +166,7 @@ def digits() -> Digits:
     """scikit-learn's digits; a fifth of the training images is kept to choose the exponent."""
     from sklearn.model_selection import train_test_split
 
-    train, test = load("digits", "train"), load("digits", "test")
+    train, test = load("train", None, True), load("test", None, True)
     x, y = train.images.flatten(1), train.labels
     rows, kept = train_test_split(range(len(y)), test_size=0.2, random_state=0, stratify=y)
     digests = {"train": train.digest(), "test": test.digest()}
@@ -251,10 +241,7 @@ def train(config: Config, seeds: Sequence[int]) -> Outcome:
 def build(config: Config, data: Digits, seed: int) -> hl.HarmonicHead:
     """A head whose prototypes, and nothing else, are drawn from ``seed``."""
     dimension = data.x.shape[1]
-    learns = hl.DISTANCES[config.distance].learns
-    options = {**config.options, **({"dim": dimension} if learns else {})}
-    distance = hl.distance(config.distance, **options)
-    head = hl.HarmonicHead(dimension, 10, distance, config.exponent)
+    head = harmonic(dimension, 10, config.distance, config.exponent, config.options)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         if config.start == "noise":

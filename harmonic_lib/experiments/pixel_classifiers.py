@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-import harmonic_lib as hl
 from harmonic_lib.checks import check_name
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.device import default_device
 from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.experiments.heads import harmonic
 from harmonic_lib.measure import class_means, prototype_alignment, prototypes
 from harmonic_lib.measure.flops import training_flops
 from harmonic_lib.training import accuracy, fit
@@ -189,7 +189,7 @@ def build(config: Config, in_features: int, num_classes: int, seed: int) -> nn.M
         head = nn.Linear(in_features, num_classes)
         nn.init.zeros_(head.bias)
     else:
-        head = hl.HarmonicHead(in_features, num_classes, config.distance, config.exponent)
+        head = harmonic(in_features, num_classes, config.distance, config.exponent)
     generator = torch.Generator().manual_seed(seed)
     nn.init.normal_(prototypes(head), std=config.init_std, generator=generator)
     return head

@@ -72,7 +72,7 @@ def sweep(
     store.append(path)  # fails now, not after an hour's run, if the file cannot be written
     done = {store.run_of(record) for record in store.read(path)}
     wanted = tuple(dict.fromkeys(seeds if seeds is not None else experiment.SEEDS[profile]))
-    tasks = plan(experiment.__name__, configs, wanted, done)
+    tasks = plan(experiment, configs, wanted, done)
     there = len(configs) * len(wanted) - sum(len(task.seeds) for task in tasks)
     if not tasks:
         return Outcome(there, 0, [])

@@ -15,6 +15,7 @@ from harmonic_lib.evidence.code_hash import code_hash
 from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.evidence.provenance import provenance
 from harmonic_lib.evidence.record import config_hash
+from harmonic_lib.experiments.registry import Experiment, words, words_of
 
 Run = Callable[[Any, Sequence[int], "Path | None", "Path | None"], list[Measurement]]
 """An experiment's ``run``: config, seeds, root, checkpoint."""
@@ -24,21 +25,28 @@ Run = Callable[[Any, Sequence[int], "Path | None", "Path | None"], list[Measurem
 class Task:
     """One configuration of an experiment's module with the seeds that have no record yet.
 
-    They are trained together. code: the hash of the code behind them.
+    They are trained together. unused: the words of other configurations, as
+    :func:`harmonic_lib.evidence.code_hash.code_hash` takes them.
     """
 
     module: str
     config: Any
     seeds: tuple[int, ...]
-    code: str
+    unused: frozenset[str]
 
     def __str__(self) -> str:
         return f"{config_hash(asdict(self.config))}, seeds {' '.join(map(str, self.seeds))}"
 
     @property
+    def code(self) -> str:
+        """The hash of the code behind it, where this is called."""
+        return code_hash(self.module, "run", self.unused)
+
+    @property
     def file(self) -> str:
-        """The name of the task's checkpoint; no other task has it."""
-        return f"{config_hash(asdict(self))}.ckpt"
+        """The name of the task's checkpoint; no other task, and no other code, has it."""
+        own = {"config": asdict(self.config), "seeds": self.seeds, "code": self.code}
+        return f"{config_hash(own)}.ckpt"
 
 
 @dataclass(frozen=True)
@@ -57,22 +65,27 @@ class Result:
 
 
 def plan(
-    module: str, configs: Iterable[Any], seeds: Sequence[int], done: set[tuple[str, int]]
+    experiment: Experiment,
+    configs: Iterable[Any],
+    seeds: Sequence[int],
+    done: set[tuple[str, int]],
 ) -> list[Task]:
     """One task for each configuration that lacks the records of some seeds."""
-    tasks = []
+    tasks, every = [], words_of(experiment)
     for config in configs:
-        digest = config_hash(asdict(config))
+        values = asdict(config)
+        digest = config_hash(values)
         missing = tuple(seed for seed in seeds if (digest, seed) not in done)
         if missing:
-            tasks.append(Task(module, config, missing, code_hash(module, config.distance)))
+            unused = every - words(values)
+            tasks.append(Task(experiment.__name__, config, missing, unused))
     return tasks
 
 
 def attempt(run: Run, root: Path | None, folder: Path | None, task: Task) -> Result:
     """Do a task in the process that the backend chose; a failure is also a result."""
     try:
-        where = provenance(task.module, task.config.distance)  # of the code before it can change
+        where = provenance() | {"code": task.code}  # of the code before it can change
         with checkpoint(task, folder) as kept:
             return Result(task, run(task.config, task.seeds, root, kept), where)
     except Exception:

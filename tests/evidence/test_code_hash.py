@@ -1,92 +1,107 @@
-"""The code hash: it covers the code behind an experiment, and not what is said about it."""
+"""The code hash covers the definitions behind a run, and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
-from harmonic_lib.evidence.code_hash import behind, code_hash
-from harmonic_lib.experiments import distance_sweep
+from harmonic_lib.evidence.code_hash import Library, code_hash, installed
 
-CODE = "x = f(1)\n"
 LIBRARY = {
-    "harmonic_lib.part": "import os\nfrom harmonic_lib.other import name\n",
-    "harmonic_lib.other": "def late():\n    from harmonic_lib import tools, evidence\n",
-    "harmonic_lib.tools": "from harmonic_lib.tools.inner import name\nimport harmonic_lib.part\n",
-    "harmonic_lib.tools.inner": "",
-    "harmonic_lib.evidence": "from harmonic_lib.evidence.store import name\n",
-    "harmonic_lib.evidence.store": "import harmonic_lib.beside",
-    "harmonic_lib.beside": "",
-}
-NOT_BEHIND = ("harmonic_lib.evidence", "harmonic_lib.evidence.store", "harmonic_lib.beside")
-
-
-def test_the_code_behind_a_module_is_what_it_imports_directly_or_not() -> None:
-    names = {"part", "other", "tools", "tools.inner"}
-    assert set(behind("harmonic_lib.part", None, LIBRARY.get)) == {
-        f"harmonic_lib.{n}" for n in names
-    }
-    assert set(behind("harmonic_lib.other", None, LIBRARY.get)) == {
-        f"harmonic_lib.{n}" for n in names
-    }
-    assert set(behind("harmonic_lib.beside", None, LIBRARY.get)) == {"harmonic_lib.beside"}
-
-
-@pytest.mark.parametrize("name", LIBRARY)
-def test_the_hash_changes_with_the_code_behind_it_alone(name: str) -> None:
-    other = LIBRARY | {name: LIBRARY[name] + "\nvalue = 1\n"}
-    ours, theirs = (
-        code_hash("harmonic_lib.part", None, library.get) for library in (LIBRARY, other)
-    )
-    assert (ours == theirs) == (name in NOT_BEHIND)
-
-
-FAMILIES = {
-    "harmonic_lib.part": "from harmonic_lib.distances import distance\n",
-    "harmonic_lib.distances": "".join(
-        f"from harmonic_lib.distances.{name} import name\n"
-        for name in ("euclidean", "cosine", "canberra", "tools")
+    "harmonic_lib.part": (
+        "from harmonic_lib import tools\n"
+        "from harmonic_lib.other import helper as h\n"
+        "def run(name):\n"
+        "    return h(name) + tools.deep.inner(KINDS[name])\n"
+        "def beside():\n"
+        "    return tools.unused()\n"
+        "KINDS = {'first': tools.first, 'second': tools.second}\n"
     ),
-    "harmonic_lib.distances.euclidean": "",
-    "harmonic_lib.distances.cosine": "from harmonic_lib.distances.euclidean import name\n",
-    "harmonic_lib.distances.canberra": "",
-    "harmonic_lib.distances.tools": "",
+    "harmonic_lib.other": (
+        "def helper(x):\n"
+        "    from harmonic_lib.late import late\n"
+        "    from harmonic_lib.checks import check\n"
+        "    check(x)\n"
+        "    return late(x) * FACTOR\n"
+        "FACTOR = 2\n"
+        "REST = 3\n"
+        "FACTOR += 1\n"
+    ),
+    "harmonic_lib.late": "def late(x):\n    return x\nregister(late)\n",
+    "harmonic_lib.checks": "def check(x):\n    raise ValueError(x)\n",
+    "harmonic_lib.tools": (
+        "def first(): return 1\ndef second(): return 2\ndef unused(): return 3\n"
+    ),
+    "harmonic_lib.tools.deep": "def inner(x): return x()\n",
 }
 
 
-@pytest.mark.parametrize(
-    ("distance", "used"),
-    [(None, ()), ("canberra", ("canberra",)), ("cosine", ("cosine", "euclidean"))],
-)
-def test_of_the_families_of_distances_those_count_that_are_used(
-    distance: str | None, used: tuple[str, ...]
-) -> None:
-    found = behind("harmonic_lib.part", distance, FAMILIES.get)
-    always = {"harmonic_lib.part", "harmonic_lib.distances", "harmonic_lib.distances.tools"}
-    assert set(found) == always | {f"harmonic_lib.distances.{name}" for name in used}
+def hash_of(library: dict[str, str], unused: frozenset[str] = frozenset()) -> str:
+    return code_hash("harmonic_lib.part", "run", unused, library.get)
+
+
+def changed(old: str, new: str) -> dict[str, str]:
+    """The library with a text replaced, which must be there."""
+    assert any(old in text for text in LIBRARY.values())
+    return {name: text.replace(old, new) for name, text in LIBRARY.items()}
 
 
 @pytest.mark.parametrize(
-    ("text", "same"),
+    ("old", "new"),
     [
-        ("# said\nx = f(1)  # why\n", True),
-        ("x = f(\n    1\n)\n", True),
-        ('"""What it is."""\n\nx = f(1)\n', True),
-        ("x = f(2)\n", False),
-        ("if x:\n    x = f(1)\n", False),
+        ("return h(name)", "return 2 * h(name)"),  # the run itself
+        ("return late(x) * FACTOR", "return late(x) / FACTOR"),  # what it imports
+        ("return x\n", "return -x\n"),  # imported inside a function
+        ("FACTOR = 2", "FACTOR = 4"),  # a constant
+        ("FACTOR += 1", "FACTOR += 2"),  # bound twice
+        ("register(late)", "register(None)"),  # an effect of the import
+        ("return x()", "return x(), x()"),  # an attribute of an attribute of a module
+        ("return 1", "return 11"),  # an entry of a registry
+        ("'first': tools.first", "'first': tools.second"),  # which entry it is
     ],
 )
-def test_the_hash_is_of_what_is_done_not_of_what_is_said(text: str, same: bool) -> None:
-    library = ({"harmonic_lib.part": each} for each in (text, CODE))
-    hashes = {code_hash("harmonic_lib.part", None, each.get) for each in library}
-    assert len(hashes) == (1 if same else 2)
+def test_what_can_change_a_number_changes_the_hash(old: str, new: str) -> None:
+    assert hash_of(changed(old, new)) != hash_of(LIBRARY)
 
 
-def test_no_module_no_hash() -> None:
-    with pytest.raises(ValueError, match="the library has no module"):
-        code_hash("harmonic_lib.nothing", None)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("REST = 3", "REST = 4"),
+        ("return tools.unused()", "return None"),
+        ("return 3", "return 33"),
+        ("raise ValueError(x)", "raise ValueError(f'not {x}')"),
+    ],
+)
+def test_what_cannot_does_not(old: str, new: str) -> None:
+    assert hash_of(changed(old, new)) == hash_of(LIBRARY)
+
+
+def test_words_to_the_reader_do_not_count() -> None:
+    said = changed("    return h(name)", "    'What it does.'\n\n    # why\n    return  h(name)")
+    assert hash_of(said) == hash_of(LIBRARY)
+
+
+def test_a_definition_may_move_to_another_module() -> None:
+    moved = changed("from harmonic_lib.other", "from harmonic_lib.new")
+    moved["harmonic_lib.new"] = moved.pop("harmonic_lib.other")
+    assert hash_of(moved) == hash_of(LIBRARY)
+
+
+def test_entries_of_a_registry_that_a_run_does_not_use_do_not_count() -> None:
+    other = changed("return 2", "return 22")
+    assert hash_of(other) != hash_of(LIBRARY)
+    assert hash_of(other, frozenset({"second"})) == hash_of(LIBRARY, frozenset({"second"}))
+    more = changed("'second': tools.second", "'second': tools.second, 'third': tools.first")
+    assert hash_of(more, frozenset({"third"})) == hash_of(LIBRARY)
+
+
+def test_no_definition_no_hash() -> None:
+    with pytest.raises(ValueError, match=r"no nothing in harmonic_lib\.part"):
+        code_hash("harmonic_lib.part", "nothing", frozenset(), LIBRARY.get)
 
 
 def test_the_code_behind_an_experiment_is_what_trains_and_measures_it() -> None:
-    names = {name.removeprefix("harmonic_lib.") for name in behind(distance_sweep.__name__, None)}
-    assert names >= {"experiments.distance_sweep", "training", "head", "distances.engine"}
-    assert not any(name.startswith(("book", "figures", "cli", "evidence")) for name in names)
+    module = "harmonic_lib.experiments.algorithmic"
+    texts = "".join(Library(installed).behind(module, "run", frozenset()))
+    assert all(f"def {name}(" in texts for name in ("train", "explained_variance", "pairwise"))
+    assert not any(f"def {name}(" in texts for name in ("configs", "recorded", "check_name"))

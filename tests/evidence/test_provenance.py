@@ -1,4 +1,4 @@
-"""Where a record comes from: the checkout's commit, the machine, the code."""
+"""Where a record comes from: the checkout's commit, the machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from fake_records import changed
 
 from harmonic_lib import device
-from harmonic_lib.evidence.code_hash import code_hash
 from harmonic_lib.evidence.provenance import commit, provenance
 
 
@@ -68,12 +67,11 @@ def test_without_git_there_is_no_commit(package: Path, monkeypatch: pytest.Monke
     assert commit() == ""
 
 
-def test_provenance_describes_machine_and_code() -> None:
-    where = provenance("harmonic_lib.training", "cosine")
+def test_provenance_describes_machine_and_checkout() -> None:
+    where = provenance()
     assert where["versions"]["torch"] == torch.__version__
     assert where["device"]
-    assert where["code"] == code_hash("harmonic_lib.training", "cosine")
-    assert changed(fake_records.record({}, 0, {}), **where).code == where["code"]
+    assert changed(fake_records.record({}, 0, {}), **where).commit == where["commit"]
 
 
 @pytest.mark.parametrize(

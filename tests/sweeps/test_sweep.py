@@ -87,7 +87,7 @@ def test_the_missing_seeds_of_a_configuration_are_one_task(path: Path) -> None:
     harmonic_run(path, "--seeds", "1")
     done = {(r.config_hash, r.seed) for r in read(path)[:2]}
     configs = tiny.configs("smoke")
-    tasks = plan(tiny.MODULE, configs, (0, 1, 2), done)
+    tasks = plan(tiny.EXPERIMENT, configs, (0, 1, 2), done)
     assert [task.config for task in tasks] == configs
     assert [task.seeds for task in tasks] == [(0, 2)] * 2 + [(0, 1, 2)] * 4
 
@@ -148,7 +148,7 @@ def test_what_does_not_make_a_record_is_reported_in_one_line(
 def test_a_record_names_its_origin(path: Path) -> None:
     before = datetime.now(timezone.utc).replace(microsecond=0)
     harmonic_run(path, "--seeds", "0")
-    where = provenance(tiny.MODULE, None)
+    where = provenance()
     for record in read(path):
         assert where == {name: getattr(record, name) for name in where}
         assert record.experiment == tiny.NAME
@@ -159,9 +159,9 @@ def test_a_record_names_its_origin(path: Path) -> None:
 
 def test_metered_runs_share_the_mean_power() -> None:
     power = SimpleNamespace(kwh_per_second=lambda: 0.5, kind="estimated")
-    (task,) = plan(tiny.MODULE, [tiny.Config(1)], (0, 1), set())
+    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(1)], (0, 1), set())
     run = [Measurement(seed, {}, {}, duration_s=3.0 + seed) for seed in task.seeds]
-    result = Result(task, run, provenance(tiny.MODULE, None))
+    result = Result(task, run, provenance() | {"code": task.code})
     found = stamped(tiny.EXPERIMENT, result, power, jobs=2)
     assert [record.energy_kwh for record in found] == [0.75, 1.0]
     assert {record.energy for record in found} == {"estimated"}
@@ -247,14 +247,14 @@ def test_what_is_recorded_leaves_no_state_and_what_fails_does(
 ) -> None:
     monkeypatch.setenv("TINY", "0 2 raises")
     harmonic_run(path)
-    (task,) = plan(tiny.MODULE, [tiny.Config(0, "raises")], (0, 1), set())
+    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(0, "raises")], (0, 1), set())
     states = [p.name for p in path.parent.rglob("*") if p.suffix == ".ckpt"]
     assert states == [task.file]
 
 
 def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path) -> None:
-    (task,) = plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (0,), set())
-    (other,) = plan(tiny.MODULE, [tiny.Config(7, seconds=0.0)], (1,), set())
+    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(7, seconds=0.0)], (0,), set())
+    (other,) = plan(tiny.EXPERIMENT, [tiny.Config(7, seconds=0.0)], (1,), set())
     found: list[str | None] = []
 
     def run(*arguments: Any) -> list[Measurement]:
@@ -273,7 +273,7 @@ def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path)
 
 
 def test_two_sweeps_do_not_share_a_state(tmp_path: Path) -> None:
-    (task,) = plan(tiny.MODULE, [tiny.Config(7)], (0,), set())
+    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(7)], (0,), set())
     with checkpoint(task, tmp_path) as first, checkpoint(task, tmp_path) as second:
         assert first == tmp_path / task.file
         assert second is None
