@@ -116,27 +116,52 @@ def test_the_key_depends_on_code_parameters_library_and_data_but_not_on_prose() 
     assert chapter_key(notebook, "quick", "library", {"data": "1"}) != base
 
 
-def test_the_library_digest_sees_the_library_and_not_the_pipeline(tmp_path: Path) -> None:
-    package = tmp_path / "lib"
-    (package / "book").mkdir(parents=True)
-    (package / "head.py").write_text("1")
-    (package / "cli.py").write_text("1")
-    (package / "book" / "render.py").write_text("1")
-    before = library_digest(package)
-    (package / "cli.py").write_text("2")
-    (package / "book" / "render.py").write_text("2")
-    assert library_digest(package) == before
-    for name in ("head.py", "facts.ini"):
-        (package / name).write_text("2")
-        assert library_digest(package) != before
-        before = library_digest(package)
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A small library of that name: what a chapter on heads imports, and what it does not."""
+    files = {
+        "__init__.py": "from harmonic_lib.head import Head\n",
+        "head.py": "import torch\n",
+        "cli.py": "from harmonic_lib import book\n",
+        "book/__init__.py": "",
+        "chapters/__init__.py": "",
+        "chapters/heads/__init__.py": "",
+        "chapters/heads/figures.py": "def f():\n    from harmonic_lib.plots.style import style\n",
+        "chapters/heads/facts.ini": "",
+        "chapters/tails/__init__.py": "",
+        "chapters/tails/figures.py": "",
+        "plots/__init__.py": "",
+        "plots/style.py": "",
+    }
+    root = tmp_path / "harmonic_lib"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
 
 
-def test_no_chapter_uses_the_parts_that_the_digest_leaves_out() -> None:
-    for path in REPOSITORY.glob("chapters/**/*.ipynb"):
-        text = path.read_text(encoding="utf-8")
-        assert "harmonic_lib.book" not in text
-        assert "harmonic_lib.cli" not in text
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("head.py", True),
+        ("chapters/heads/figures.py", True),
+        ("chapters/heads/facts.ini", True),
+        ("chapters/__init__.py", True),
+        ("plots/style.py", True),
+        ("cli.py", False),
+        ("book/__init__.py", False),
+        ("chapters/tails/figures.py", False),
+    ],
+)
+def test_a_chapter_depends_on_what_it_imports_and_on_nothing_else(
+    package: Path, file: str, counts: bool
+) -> None:
+    source = "%pip install x\nfrom harmonic_lib.chapters.heads import figures as draw\n"
+    notebook = new_notebook(cells=[new_code_cell(source)])
+    before = library_digest(notebook, package)
+    path = package / file
+    path.write_text(path.read_text() + "# a comment\n")
+    assert (library_digest(notebook, package) != before) == counts
 
 
 def test_outputs_stay_with_their_cells_when_prose_changes() -> None:

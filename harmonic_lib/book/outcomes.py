@@ -15,9 +15,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.dependencies import files_behind
+from harmonic_lib.paths import PACKAGE
 
-#: the parts of the library that run chapters but take no part in them
-APART = ("book", "cli.py")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "matplotlib", "seaborn")
 
 
@@ -37,9 +37,9 @@ class Outcome:
 def chapter_key(notebook: NotebookNode, profile: str, library: str, data: dict[str, str]) -> str:
     """The digest of what a chapter's outcome depends on.
 
-    Its code cells, its parameters, the library, the versions of the packages that compute
-    and draw, and the data that it names. Prose is left out: it is rendered from the
-    source, whatever the key.
+    Its code cells, its parameters, the modules of the library behind its imports, the versions
+    of the packages that compute and draw, and the data that it names. Prose is left out: it is
+    rendered from the source, whatever the key.
     """
     content = {
         "cells": [cell.source for cell in notebook.cells if cell.cell_type == "code"],
@@ -51,14 +51,9 @@ def chapter_key(notebook: NotebookNode, profile: str, library: str, data: dict[s
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def library_digest(package: Path) -> str:
-    """The digest of the library: its code and facts, but for the parts that no chapter uses."""
-    files = [
-        path
-        for path in sorted(package.rglob("*"))
-        if path.suffix in {".py", ".ini"} and path.relative_to(package).parts[0] not in APART
-    ]
-    return tree_digest(package, files)
+def library_digest(notebook: NotebookNode, package: Path = PACKAGE) -> str:
+    """The digest of the library's files that a chapter depends on."""
+    return tree_digest(package, files_behind(notebook, package))
 
 
 def data_digests(notebook: NotebookNode, data: Path, chapter: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ from harmonic_lib.book.outcomes import (
 from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
-from harmonic_lib.paths import PACKAGE, data_dir
+from harmonic_lib.paths import data_dir
 
 
 def make(
@@ -133,11 +133,10 @@ def plan(
 ) -> tuple[list[Outcome], list[Job]]:
     """Which chapters' outcomes still stand, and which chapters have to run."""
     kept, todo = [], []
-    library = library_digest(PACKAGE)
     for chapter in chapters:
         notebook = notebooks[chapter.name]
         data = data_digests(notebook, data_dir(), chapter.name)
-        key = chapter_key(notebook, profile, library, data)
+        key = chapter_key(notebook, profile, library_digest(notebook), data)
         outcome = load_outcome(build, chapter, profile, key)
         if outcome is None or chapter.name in again:
             todo.append(Job(chapter, notebook, profile, key))

@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.notices import with_notice
 from harmonic_lib.book.outcomes import Outcome, tagged, write_whole
 
 #: what a page is made from besides the chapters themselves
@@ -71,7 +72,7 @@ def write_sources(
             texts[place] = written[chapter.name]
         elif chapter.runs:
             page = rendered_copy(notebooks[chapter.name], outcomes[chapter.name].notebook)
-            texts[place] = nbformat.writes(page)
+            texts[place] = nbformat.writes(with_notice(page))
     files = [path for name in COMMON for path in files_below(root / name)]
     files += [p for p in files_below(root / "chapters") if p.suffix not in (".ipynb", ".md")]
     files += [chapter.path for chapter in chapters if not chapter.runs]
