@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from harmonic_lib.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 History = dict[str, Tensor]
 """By name, (epochs, S): "loss", the mean training loss of an epoch, "seconds", what it took all
@@ -57,7 +60,7 @@ def train(
             the checkpoint of another run.
     """
     check_data(ensemble.size, seeds, x, y)
-    fabric = fabric or Fabric(devices=1)
+    fabric = fabric or one_device()
     x, y = x.to(fabric.device), y.to(fabric.device)
     optimiser = torch.optim.AdamW(
         ensemble.parameters(), lr=lr, weight_decay=weight_decay, fused=has_fused(fabric.device)
@@ -127,10 +130,17 @@ def fit(
         batch_size=batch_size,
         lr=lr,
         weight_decay=weight_decay,
-        fabric=Fabric(accelerator=x.device.type, devices=1),
+        fabric=one_device(x.device.type),
     )
     ensemble.write_back(models)
     return history["loss"]
+
+
+def one_device(accelerator: str = "auto") -> Fabric:
+    """A Fabric on one device; imported here, because it takes as long to import as torch."""
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator=accelerator, devices=1)
 
 
 def check_data(members: int, seeds: Sequence[int], x: Tensor, y: Tensor) -> None:

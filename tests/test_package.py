@@ -13,7 +13,7 @@ import harmonic_lib as hl
 from harmonic_lib import notebook, paths
 from harmonic_lib.checks import unknown_name
 
-EXTRAS = ["sklearn", "torchvision", "matplotlib", "seaborn", "scipy", "papermill", "IPython"]
+EXTRAS = ["sklearn", "torchvision", "matplotlib", "scipy", "papermill", "IPython"]
 EXTRAS += ["sphinx", "myst_nb", "rich", "bs4"]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from harmonic_lib.figures.style import COLOURS, INK, PLAIN, WIDTH
@@ -85,6 +84,8 @@ def scaled_alone(factors: Tensor, losses: Mapping[str, Tensor], ends: Sequence[f
 
 def hulls(x: Tensor, y: Tensor, weights: Mapping[str, Tensor]) -> Figure:
     """Samples of the plane, the hull of each class, and prototypes, a panel each."""
+    from scipy.spatial import ConvexHull
+
     figure, panels = plt.subplots(
         1, len(weights), figsize=(WIDTH, 3.7), sharex=True, sharey=True, squeeze=False
     )

@@ -1,0 +1,56 @@
+"""The set-up cell of every chapter: what its notebook needs on Colab besides itself.
+
+    python -m harmonic_lib.book.set_up
+
+writes the cell into every chapter anew. ``pyproject.toml`` says what it installs: the
+repository's own address, and the extra ``colab``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+
+from harmonic_lib.book.chapters import read_toc
+from harmonic_lib.book.outcomes import read_notebook, write_whole
+from harmonic_lib.book.repository import address
+
+CELL = """\
+# On Colab: install the library and what Colab lacks; all else stays as it is,
+# torch and numpy too. Elsewhere: nothing.
+import os
+
+if "COLAB_RELEASE_TAG" in os.environ:
+"""
+INSTALL = '    %pip install --quiet --no-deps "{}"'
+
+
+def lacking(root: Path) -> list[str]:
+    """What Colab lacks: the extra ``colab`` of ``pyproject.toml``."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r"^colab = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"{root / 'pyproject.toml'} has no extra colab")
+    return re.findall(r'^ +"([^"]+)"', found.group(1), re.MULTILINE)
+
+
+def set_up_cell(root: Path) -> str:
+    """The set-up cell; a package a line, so that each line is short enough to be read."""
+    packages = [f"harmonic-lib @ git+{address(root)}", *lacking(root)]
+    return CELL + "\n".join(INSTALL.format(package) for package in packages)
+
+
+def update(root: Path) -> None:
+    """Write the cell into every chapter."""
+    for chapter in read_toc(root):
+        if chapter.runs:
+            notebook = read_notebook(chapter.path)
+            (old,) = [cell for cell in notebook.cells if cell.id == "set-up"]
+            old.source = set_up_cell(root)
+            write_whole(chapter.path, nbformat.writes(notebook) + "\n")
+
+
+if __name__ == "__main__":
+    update(Path.cwd())
