@@ -23,8 +23,7 @@ CELL = """\
 import os
 
 if "COLAB_RELEASE_TAG" in os.environ:
-"""
-INSTALL = '    %pip install --quiet --no-deps "{}"'
+    %pip install --quiet --no-deps"""
 
 
 def lacking(root: Path) -> list[str]:
@@ -37,9 +36,9 @@ def lacking(root: Path) -> list[str]:
 
 
 def set_up_cell(root: Path) -> str:
-    """The set-up cell; a package a line, so that each line is short enough to be read."""
+    """The set-up cell: one command, a line for each package."""
     packages = [f"harmonic-lib @ git+{address(root)}", *lacking(root)]
-    return CELL + "\n".join(INSTALL.format(package) for package in packages)
+    return " \\\n        ".join([CELL, *(f'"{package}"' for package in packages)])
 
 
 def update(root: Path) -> None:
