@@ -70,19 +70,9 @@ def test_it_opens_with_what_a_reader_needs(chapter: Path, notebook: nbformat.Not
     assert run_time_line(told) in opening
 
 
-def test_the_set_up_and_the_parameters_are_the_same_everywhere(
-    notebook: nbformat.NotebookNode,
-) -> None:
-    first = nbformat.read(CHAPTERS[0], as_version=4)
-    assert notebook.cells[1].source == first.cells[1].source
+def test_the_parameters_are_the_same_everywhere(notebook: nbformat.NotebookNode) -> None:
     (parameters,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
     assert parameters.source == PARAMETERS
-
-
-def test_the_set_up_leaves_torch_and_numpy_alone(notebook: nbformat.NotebookNode) -> None:
-    install = notebook.cells[1].source
-    assert 'if "COLAB_RELEASE_TAG" in os.environ:' in install
-    assert "--no-deps" in install
 
 
 def test_figures_have_alt_text_a_caption_and_a_sentence_on_what_to_see(

@@ -26,18 +26,18 @@ if "COLAB_RELEASE_TAG" in os.environ:
     %pip install --quiet --no-deps"""
 
 
-def lacking(root: Path) -> list[str]:
-    """What Colab lacks: the extra ``colab`` of ``pyproject.toml``."""
+def listed(root: Path, name: str) -> list[str]:
+    """The requirements of a list in ``pyproject.toml``: an extra's, or the "dependencies"."""
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r"^colab = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{name} = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
     if found is None:
-        raise ValueError(f"{root / 'pyproject.toml'} has no extra colab")
+        raise ValueError(f"{root / 'pyproject.toml'} has no list {name} = ...")
     return re.findall(r'^ +"([^"]+)"', found.group(1), re.MULTILINE)
 
 
 def set_up_cell(root: Path) -> str:
     """The set-up cell: one command, a line for each package."""
-    packages = [f"harmonic-lib @ git+{address(root)}", *lacking(root)]
+    packages = [f"harmonic-lib @ git+{address(root)}", *listed(root, "colab")]
     return " \\\n        ".join([CELL, *(f'"{package}"' for package in packages)])
 
 
