@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
+import socket
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -70,8 +71,7 @@ def test_the_meter_reads_the_tracker_and_stops_it(monkeypatch: pytest.MonkeyPatc
         """A machine of 3.6 MW, a kilowatt-hour a millisecond, as of the last reading."""
 
         def __init__(self, **options: object) -> None:
-            assert options["save_to_file"] is False
-            assert options["save_to_api"] is False
+            assert options["output_methods"] == []
             self._hardware = [RAM(), CPU("cpu_load")]
             self._total_energy = SimpleNamespace(kWh=0.0)
 
@@ -84,11 +84,56 @@ def test_the_meter_reads_the_tracker_and_stops_it(monkeypatch: pytest.MonkeyPatc
         def stop(self) -> None:
             calls.append("stop")
 
-    fake = SimpleNamespace(OfflineEmissionsTracker=Tracker)
-    monkeypatch.setitem(sys.modules, "codecarbon", fake)
+    monkeypatch.setattr("codecarbon.OfflineEmissionsTracker", Tracker)
     with meter() as power:
         time.sleep(0.05)
         assert power.kind == "estimated"
         assert 50 <= power.kwh() < math.inf
         assert power.kwh_per_second() == pytest.approx(1000, rel=0.1)
     assert calls == ["stop"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """codecarbon's file of settings in an empty home, which is the working directory, too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / ".codecarbon.config"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("output_dir = nowhere/at/all", "output_dir"), ("pue = 1.5", "pue"), ("oops", "oops")],
+)
+def test_a_bad_setting_is_named_with_its_file(settings: Path, line: str, name: str) -> None:
+    settings.write_text(f"[codecarbon]\n{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=name) as raised, meter():
+        pass
+    assert str(settings) in str(raised.value).replace("\\\\", "\\")
+
+
+def test_a_bad_setting_is_named_with_its_variable(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODECARBON_FORCE_CPU_POWER", "65")
+    with pytest.raises(ValueError, match="CODECARBON_FORCE_CPU_POWER"), meter():
+        pass
+
+
+def test_codecarbon_writes_nothing_and_asks_nobody(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: asked.append(address))
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: asked.append(address))
+    settings.write_text(
+        "[codecarbon]\noutput_methods = csv,api\nemissions_endpoint = http://127.0.0.1:9\n"
+        "electricitymaps_api_token = t\ncloud_provider = nobody\n",
+        encoding="utf-8",
+    )
+    with meter() as power:
+        assert 0 <= power.kwh() < 1
+    assert [path.name for path in settings.parent.iterdir()] == [settings.name]
+    assert asked == []
+    assert capfd.readouterr().err == ""
