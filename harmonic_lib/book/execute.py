@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
             "key": job.key,
             "profile": job.profile,
             "seconds": round(time.perf_counter() - begun, 2),
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": device_name(),
             "versions": {"python": platform.python_version()} | versions(),
         }

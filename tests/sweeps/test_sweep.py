@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,14 +146,14 @@ def test_what_does_not_make_a_record_is_reported_in_one_line(
 
 
 def test_a_record_names_its_origin(path: Path) -> None:
-    before = datetime.now(timezone.utc).replace(microsecond=0)
+    before = datetime.now(UTC).replace(microsecond=0)
     harmonic_run(path, "--seeds", "0")
     where = provenance()
     for record in read(path):
         assert where == {name: getattr(record, name) for name in where}
         assert record.experiment == tiny.NAME
         assert record.claim == ""
-        assert before <= datetime.fromisoformat(record.created) <= datetime.now(timezone.utc)
+        assert before <= datetime.fromisoformat(record.created) <= datetime.now(UTC)
         assert (record.energy_kwh, record.energy) == (None, "")
 
 
