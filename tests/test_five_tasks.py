@@ -54,6 +54,24 @@ def test_a_seed_that_never_came_is_late() -> None:
     assert by_seed.epoch_text(math.inf) == "never"
 
 
+def test_counts_of_the_same_seeds_are_compared_in_pairs() -> None:
+    """The p-value: twice the chance of at most one head in six throws of a coin."""
+    plain, other = (algorithmic.like_for_like("genealogy", *h) for h in ((None,), ("cosine", 2.0)))
+    got = [(1, 0)] * 5 + [(0, 1)] + [(1, 1)] * 9 + [(0, 0)] * 5
+    ours, theirs = (
+        [
+            replace(r, metrics=r.metrics | {"test_epoch_90": 7.0 if g[k] else math.nan})
+            for r, g in zip(made(config, seeds=20), got, strict=True)
+        ]
+        for k, config in enumerate((plain, other))
+    )
+    expected = (5, 1, pytest.approx(2 * (1 + 6) / 2**6))
+    assert by_seed.paired_counts(ours, theirs) == expected
+    assert by_seed.paired_counts(ours[::-1], [*theirs, replace(theirs[0], seed=99)]) == expected
+    with pytest.raises(ValueError, match=r"no common seeds: \[0\] and \[1\]"):
+        by_seed.paired_counts(ours[:1], theirs[1:2])
+
+
 @pytest.mark.parametrize("name", algorithmic.NAMES)
 def test_the_clean_networks_of_a_task(name: str) -> None:
     heads = five_tasks.clean(name)
@@ -73,6 +91,14 @@ def test_the_clean_table_says_what_is_not_recorded() -> None:
     assert cells(table, "cross-entropy") == [*expected, "9 (9 to 9)"]
     assert cells(table, "harmonic, n = 2")[1:] == [by_seed.NOT_YET, *[""] * 6]
     assert "ring score" in five_tasks.clean_table([], "modular_addition").splitlines()[0]
+
+
+def test_the_median_of_an_even_number_of_counts_may_be_a_half() -> None:
+    plain = algorithmic.like_for_like("genealogy", None)
+    found = made(plain, seeds=4)
+    axes = zip(found, (4.0, 6.0, 4.0, 5.0), strict=True)
+    found = [replace(r, metrics=r.metrics | {"components_90": k}) for r, k in axes]
+    assert cells(five_tasks.clean_table(found, "genealogy"), "cross")[-1] == "4.5 (4 to 6)"
 
 
 def test_the_released_table_has_both_sides() -> None:

@@ -249,8 +249,8 @@ def test_the_table_of_distances_has_them_all() -> None:
     found = [record(4.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, math.nan))]
     _, _, *lines = modular.distance_table(found).splitlines()
     assert len(lines) == 9
-    assert lines[0] == "| euclidean | – | 1 of 2; 50 / 50 | – | – |"
-    assert lines[1] == "| manhattan | – | – | – | – |"
+    assert lines[0] == "| euclidean | – | – | 1 of 2; 50 / 50 | – | – |"
+    assert lines[1] == "| manhattan | – | – | – | – | – |"
 
 
 def test_a_distance_is_compared_at_its_best_exponent() -> None:
@@ -261,11 +261,53 @@ def test_a_distance_is_compared_at_its_best_exponent() -> None:
     every = [few + slow, few + slow + soon, few + slow + soon + late]
     assert [modular.best(modular.rungs(found)).exponent for found in every] == [4.0, 8.0, 8.0]
     _, _, *lines = modular.best_table(every[-1]).splitlines()
-    own = "| euclidean | 8 | 2 of 2 | 20 | 30.5 | 50 | 0.50 | never |"
+    own = "| euclidean | 8 | yes | 2 of 2 | 0 | 20 | 30.5 | 50 | 0.50 | never |"
     assert lines[0] == own
-    assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |  |"
+    assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |  |  |  |"
     with pytest.raises(ValueError, match="empty"):
         modular.best([])
+
+
+def test_a_best_exponent_at_the_end_is_not_bracketed() -> None:
+    epochs = {2.0: 30.0, 4.0: 20.0, 8.0: 10.0, 16.0: 40.0}
+    rows = modular.rungs([record(n, 0, test_epoch_90=e) for n, e in epochs.items()])
+    assert modular.bracket(rows) == "yes"
+    assert modular.bracket(rows[:3]) == "no, the largest tried"
+    assert modular.bracket(rows[2:]) == "no, the lowest tried"
+    assert modular.bracket(modular.rungs([record(2.0, 0, test_epoch_90=math.nan)])) == "none works"
+    late = [record(n, s, test_epoch_90=math.nan) for n in (2.0, 4.0) for s in (0, 1)]
+    (line, *_) = modular.best_table(late).splitlines()[2:]
+    assert (
+        line == "| euclidean | – | none works | 0 of all 4 |" + " – |" * 5 + " not recorded yet |"
+    )
+
+
+def test_brackets_are_told_for_all_nine() -> None:
+    never = [math.nan] * 5
+    epochs = {"cosine": [5, 6, 7, 8, 9], "canberra": never, "hamming": [9, 8, 7, 6, 5]}
+    told = modular.bracket_text(nine(epochs))
+    first, lowest, _, largest, _, none = re.split(r"[.:] ", told)
+    assert first.endswith(
+        "tried for euclidean, manhattan, minkowski, chebyshev, bray–curtis, mahalanobis"
+    )
+    assert lowest.startswith("For cosine it is the lowest")
+    assert largest.startswith("For hamming it is the largest")
+    assert none == "No exponent works for canberra."
+    assert by_seed.NOT_YET in modular.bracket_text(nine(epochs)[1:])
+
+
+def test_maps_are_told_of_the_seeds_that_get_there() -> None:
+    kinds = ((1.0, 0.99, 0.98), (2.0, 0.6, 0.55), (3.0, 0.4, 0.4))
+    found = [
+        record(n, s, test_epoch_90=e, ring_frequencies=k, ev_2=ev, ring_score=score)
+        for n, e in ((2.0, 20.0), (4.0, 10.0))
+        for s, (k, ev, score) in enumerate(kinds)
+    ]
+    found += [record(2.0, 3, test_epoch_90=math.nan, ring_frequencies=9.0, ev_2=0.9, ring_score=0)]
+    every = modular.by_distance(found)
+    assert modular.widest(every) == pytest.approx(0.05)
+    assert modular.circles_text(every, ["euclidean", "cosine"], 2.0) == "1 of 3"
+    assert modular.frequencies_text(every) == "1 have one frequency, 1 two and 1 more"
 
 
 def nine(epochs: dict[str, list[float]]) -> list[Record]:
@@ -273,20 +315,24 @@ def nine(epochs: dict[str, list[float]]) -> list[Record]:
     return [
         record(n, 0, distance, train_epoch_90=5.0, test_epoch_90=epoch)
         for distance in hl.DISTANCES
-        for n, epoch in zip((2.0, 4.0, 8.0, 16.0), epochs.get(distance, [9, 8, 7, 50]), strict=True)
+        for n, epoch in zip(
+            modular.EVERY_DISTANCE, epochs.get(distance, [99, 9, 8, 7, 50]), strict=True
+        )
     ]
 
 
 def test_what_is_said_of_nine_distances_is_checked() -> None:
     never = math.nan
-    good = nine({"canberra": [never] * 4, "cosine": [6, 6, 6, never], "hamming": [9, 8, 7, 8]})
+    odd = {"cosine": [9, 6, 6, 6, never], "hamming": [9, 9, 8, 7, 8]}
+    good = nine({"canberra": [never] * 5} | odd)
     told, verdicts = zip(*modular.distance_lessons(good), strict=True)
     assert verdicts == ("holds",) * 3
     assert "(8 of 9: euclidean, manhattan" in told[0]
     assert "some never (canberra)" in told[0]
     assert "(8 of 8)" in told[1]
     assert told[2].endswith("(epoch 7; cosine with n = 2: 6)")
-    bad = nine({name: [never] * 4 for name in list(hl.DISTANCES)[1:]} | {"euclidean": [9, 8, 7, 7]})
+    rest = {name: [never] * 5 for name in list(hl.DISTANCES)[1:]}
+    bad = nine(rest | {"euclidean": [9, 9, 8, 7, 7]})
     assert [verdict for _, verdict in modular.distance_lessons(bad)] == ["does not hold"] * 3
     assert modular.distance_lessons(good[1:])[0][1] == by_seed.NOT_YET
 
@@ -321,6 +367,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     told = modular.lessons(modular.rungs(every_rung(epochs, flat)))
     assert [verdict for _, verdict in told] == ["holds", "holds", "holds", "does not hold"]
     assert "(5, 6, 15, 35 epochs)" in told[2][0]
+    assert told[3][0].endswith("10 with n = 32 alone, 0 with cross-entropy alone, p = 0.002)")
     other = epochs | {4.0: 30.0, 32.0: never}
     told = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
     verdicts = [verdict for _, verdict in told]

@@ -13,6 +13,7 @@ from torch import Tensor
 from harmonic_lib.evidence.measurement import Measured
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments.algorithmic import Config
+from harmonic_lib.measure.sign_test import sign_test
 
 NOT_YET = "not recorded yet"
 
@@ -78,6 +79,11 @@ class Rung:
         return int((~self.test_epoch.isnan()).sum())
 
     @property
+    def right_at_the_end(self) -> int:
+        """How many seeds are above 90 % of the test facts after the last epoch."""
+        return int((self.test_accuracy > 0.9).sum())
+
+    @property
     def solved_share(self) -> float:
         """The same as a share of the seeds."""
         return self.solved / len(self.runs)
@@ -103,6 +109,29 @@ class Rung:
         return middle(late(self.test_epoch - self.train_epoch))
 
 
+def paired_counts(
+    ours: Sequence[Record], theirs: Sequence[Record], metric: str = "test_epoch_90"
+) -> tuple[int, int, float]:
+    """The seeds with which only one of two heads has a number for the metric, and McNemar's p.
+
+    Seeds with ours alone, and with theirs alone; the exact two-sided p-value of McNemar's test,
+    which is a sign test on these seeds. Of the common seeds; those with which both heads or
+    neither get there say nothing about which does so more often.
+
+    Raises:
+        ValueError: the two have no seed in common.
+    """
+    first, second = (
+        {r.seed: not math.isnan(r.metrics[metric]) for r in each} for each in (ours, theirs)
+    )
+    common = first.keys() & second.keys()
+    if not common:
+        raise ValueError(f"no common seeds: {sorted(first)} and {sorted(second)}")
+    won = sum(first[seed] and not second[seed] for seed in common)
+    lost = sum(second[seed] and not first[seed] for seed in common)
+    return won, lost, sign_test(won, lost)
+
+
 # --- words ----------------------------------------------------------------------------------
 
 
@@ -114,6 +143,15 @@ def spread(seeds: Tensor, digits: int = 0) -> str:
     """
     low, high = float(seeds.min()), float(seeds.max())
     return f"{middle(seeds):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def spread_of_counts(counts: Tensor) -> str:
+    """The same of whole numbers, whose median may be a half.
+
+    >>> spread_of_counts(torch.tensor([4.0, 4.0, 5.0, 6.0]))
+    '4.5 (4 to 6)'
+    """
+    return f"{middle(counts):g} ({float(counts.min()):g} to {float(counts.max()):g})"
 
 
 def epoch_text(epoch: float) -> str:

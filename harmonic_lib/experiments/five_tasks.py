@@ -24,7 +24,16 @@ from harmonic_lib.experiments.algorithmic import (
     claim_of,
     like_for_like,
 )
-from harmonic_lib.experiments.by_seed import NOT_YET, column, epoch_text, late, middle, runs, spread
+from harmonic_lib.experiments.by_seed import (
+    NOT_YET,
+    column,
+    epoch_text,
+    late,
+    middle,
+    runs,
+    spread,
+    spread_of_counts,
+)
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
 from harmonic_lib.training import History, train
@@ -99,6 +108,7 @@ def clean_table(found: Sequence[Record], name: str) -> str:
         if not own:
             lines.append([label, NOT_YET, *[""] * 6])
             continue
+        seeds = column(own, metric)
         fitted, general = (column(own, f"{part}_epoch_90") for part in ("train", "test"))
         lines.append(
             [
@@ -109,7 +119,7 @@ def clean_table(found: Sequence[Record], name: str) -> str:
                 epoch_text(middle(late(general))),
                 spread(100 * column(own, "test_accuracy"), 1),
                 spread(100 * column(own, "ev_2"), 1),
-                spread(column(own, metric), 2 if metric != "components_90" else 0),
+                spread_of_counts(seeds) if metric == "components_90" else spread(seeds, 2),
             ]
         )
     return table(columns, lines)

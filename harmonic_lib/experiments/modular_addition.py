@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 import harmonic_lib as hl
@@ -16,7 +17,15 @@ from harmonic_lib.evidence import reported
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
-from harmonic_lib.experiments.by_seed import NOT_YET, Rung, epoch_text, holds, middle, runs
+from harmonic_lib.experiments.by_seed import (
+    NOT_YET,
+    Rung,
+    epoch_text,
+    holds,
+    middle,
+    paired_counts,
+    runs,
+)
 from harmonic_lib.experiments.film import filmed
 from harmonic_lib.markdown import table
 from harmonic_lib.measure.embedding import explained_variance
@@ -36,7 +45,7 @@ LIVE = {"smoke": (4.0,), "quick": (4.0,), "full": (1.0, 4.0, 8.0, 16.0, 32.0)}
 DISTANCES = ("cosine",)
 LADDER: tuple[float | None, ...] = (*algorithmic.EXPONENTS, None)
 """The recorded exponents, and None: cross-entropy."""
-EVERY_DISTANCE = algorithmic.EXPONENTS[1:5]
+EVERY_DISTANCE = algorithmic.EXPONENTS[:5]
 """Those that are recorded with every distance."""
 
 
@@ -153,6 +162,36 @@ def reported_cases(metric: str, names: Mapping[str, str]) -> dict[str, float]:
     }
 
 
+def reached(row: Rung, metric: str) -> Tensor:
+    """A metric of the seeds that get to 90 % of the test facts, (S,)."""
+    return row.column(metric)[~row.test_epoch.isnan()]
+
+
+def widest(every: Mapping[str, Sequence[Rung]]) -> float:
+    """How far EV_2 and the ring score of a seed that gets there are apart, at most."""
+    gaps = [
+        (reached(row, "ev_2") - reached(row, "ring_score")).abs()
+        for rows in every.values()
+        for row in rows
+    ]
+    return float(torch.cat(gaps).max())
+
+
+def circles_text(every: Mapping[str, Sequence[Rung]], names: Sequence[str], exponent: float) -> str:
+    """How many of the seeds that get there with these distances have one frequency, of how many."""
+    rows = [row for name in names for row in every[name] if row.exponent == exponent]
+    number = torch.cat([reached(row, "ring_frequencies") for row in rows])
+    return f"{int((number == 1).sum())} of {len(number)}"
+
+
+def frequencies_text(every: Mapping[str, Sequence[Rung]]) -> str:
+    """How many maps at the :func:`best` exponents have one, two and more frequencies."""
+    tops = [best(rows) for rows in every.values() if rows]
+    number = torch.cat([reached(row, "ring_frequencies") for row in tops])
+    one, two = (int((number == k).sum()) for k in (1, 2))
+    return f"{one} have one frequency, {two} two and {len(number) - one - two} more"
+
+
 def circles(found: Sequence[Record]) -> str:
     """How many of some runs have EV_2 of 95 % and more, and how many of those are right, too."""
     if not found:
@@ -164,16 +203,13 @@ def circles(found: Sequence[Record]) -> str:
 
 def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     """What is said of the exponent, and whether the recorded seeds bear it out, with numbers."""
-    from scipy.stats import fisher_exact
-
     by_n = {each.exponent: each for each in found}
     if any(n not in by_n for n in LADDER):
         return [("the exponents", NOT_YET)]
     one, four, last, entropy = by_n[1.0], by_n[4.0], by_n[32.0], by_n[None]
     soonest = min(each.generalised for each in found)
     delays = [by_n[n].delay for n in (4.0, 8.0, 16.0, 32.0)]
-    table = [[r.solved, len(r.test_epoch) - r.solved] for r in (last, entropy)]
-    p_value = float(fisher_exact(table).pvalue)
+    won, lost, p_value = paired_counts(last.records, entropy.records)
     flat = [100 * middle(each.ev_2) for each in (one, four)]
 
     return [
@@ -184,7 +220,7 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
         ),
         (
             f"n = 4 solves with every seed ({four.of_seeds}), not 25 % later than the "
-            f"fastest (epoch {four.generalised:.0f} against {soonest:.0f})",
+            f"fastest (epoch {four.generalised:g} against {soonest:g})",
             holds(four.solved_share == 1 and four.generalised <= 1.25 * soonest),
         ),
         (
@@ -192,8 +228,8 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
             holds(delays == sorted(set(delays))),
         ),
         (
-            f"n = 32 is like cross-entropy ({last.of_seeds} and {entropy.of_seeds} seeds solve, "
-            f"p = {p_value:.1g})",
+            f"n = 32 is like cross-entropy ({last.of_seeds} and {entropy.of_seeds} seeds solve; "
+            f"{won} with n = 32 alone, {lost} with cross-entropy alone, p = {p_value:.1g})",
             holds(p_value >= 0.05),
         ),
     ]
@@ -223,8 +259,8 @@ def distance_lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
             holds(len(grokking) == len(sure)),
         ),
         (
-            f"Euclid is not the soonest (epoch {euclid:.0f}; {soonest} with n = {exponent:g}: "
-            f"{epoch:.0f})",
+            f"Euclid is not the soonest (epoch {euclid:g}; {soonest} with n = {exponent:g}: "
+            f"{epoch:g})",
             holds(epoch < euclid),
         ),
     ]
@@ -266,32 +302,69 @@ def best(rows: Sequence[Rung]) -> Rung:
     return max(rows, key=lambda row: (row.solved_share, -row.generalised))
 
 
+def bracket(rows: Sequence[Rung]) -> str:
+    """Whether exponents on both sides of the :func:`best` one were tried.
+
+    "yes", or which end of those tried it is; "none works" if no seed gets there with any.
+    """
+    own = best(rows)
+    if not own.solved:
+        return "none works"
+    tried = [row.exponent for row in rows if row.exponent is not None]
+    ends = {min(tried): "no, the lowest tried", max(tried): "no, the largest tried"}
+    return ends.get(own.exponent or 0.0, "yes")
+
+
+def bracket_text(found: Sequence[Record]) -> str:
+    """For which distances the :func:`best` exponent is bracketed by others, in words."""
+    every = by_distance(found)
+    if any(len(rows) < len(EVERY_DISTANCE) for rows in every.values()):
+        return f"The best exponents of the nine distances are {NOT_YET}."
+    names: dict[str, list[str]] = {}
+    for name, rows in every.items():
+        names.setdefault(bracket(rows), []).append(name)
+    words = {
+        "yes": "Exponents on both sides of the best one were tried for {}.",
+        "no, the lowest tried": "For {} it is the lowest that was tried: "
+        "a lower one may be better, and the optimum is not bracketed.",
+        "no, the largest tried": "For {} it is the largest that was tried: "
+        "a larger one may be better, and the optimum is not bracketed.",
+        "none works": "No exponent works for {}.",
+    }
+    return " ".join(words[case].format(", ".join(names[case])) for case in words if case in names)
+
+
 def best_table(found: Sequence[Record]) -> str:
     """Every distance at its :func:`best` exponent, as Markdown, and the delay at the largest."""
     last = EVERY_DISTANCE[-1]
-    rows: list[list[str]] = []
-    for name, every in by_distance(found).items():
-        if not every:
-            rows.append([name, NOT_YET, *[""] * 6])
-            continue
-        own = best(every)
-        rows.append(
-            [
-                name,
-                f"{own.exponent:g}",
-                own.of_seeds,
-                epoch_text(own.fitted),
-                epoch_text(own.generalised),
-                f"{100 * middle(own.ev_2):.0f}",
-                f"{middle(own.column('ring_score')):.2f}",
-                next((epoch_text(row.delay) for row in every if row.exponent == last), NOT_YET),
-            ]
-        )
+    rows = [
+        [name, *(best_cells(every, last) if every else [NOT_YET, *[""] * 8])]
+        for name, every in by_distance(found).items()
+    ]
     columns = (
-        "distance | n | got there | 90 % on training facts | 90 % on test facts | EV₂ (%) "
-        f"| ring score | delay at n = {last:g}"
+        "distance | n | bracketed | got there | right at the end | 90 % on training facts "
+        f"| 90 % on test facts | EV₂ (%) | ring score | delay at n = {last:g}"
     )
     return table(columns, rows)
+
+
+def best_cells(every: Sequence[Rung], last: float) -> list[str]:
+    """The cells of one distance; without a best exponent if no seed gets there with any."""
+    delay = next((epoch_text(row.delay) for row in every if row.exponent == last), NOT_YET)
+    own, seeds = best(every), sum(len(row.records) for row in every)
+    if not own.solved:
+        return ["–", bracket(every), f"0 of all {seeds}", *["–"] * 5, delay]
+    return [
+        f"{own.exponent:g}",
+        bracket(every),
+        own.of_seeds,
+        f"{own.right_at_the_end}",
+        epoch_text(own.fitted),
+        epoch_text(own.generalised),
+        f"{100 * middle(own.ev_2):.0f}",
+        f"{middle(own.column('ring_score')):.2f}",
+        delay,
+    ]
 
 
 def distance_table(found: Sequence[Record]) -> str:
