@@ -261,14 +261,24 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 
 def test_averages_over_fractions() -> None:
     found = efficiency.averages(efficiency.curves(some()))
-    fractions, gain = found["modular_addition"]
-    assert fractions == (0.1, 0.4)
+    own = found["modular_addition"]
+    gain = own.gain
+    assert own.fractions == (0.1, 0.4)
+    assert (own.ahead, own.behind) == (5, 0)
     low = np.subtract([0.03, 0.03, 0.03, 0.04, 0.02], [0.03, 0.02, 0.04, 0.03, 0.03])
     high = np.subtract([0.93, 0.94, 0.99, 0.92, 0.95], [0.03, 0.04, 0.02, 0.05, 0.03])
     assert gain.difference.mean == pytest.approx(((low + high) / 2).mean())
     assert gain.effect == pytest.approx(((low + high) / 2).mean() / ((low + high) / 2).std(ddof=1))
     assert "higher on modular addition (1 of 5" in efficiency.sentence_average(found)
-    assert "| modular addition | 2 | 5 | +45.6 ±" in efficiency.average_table(found)
+    (line,) = [x for x in efficiency.average_table(found).splitlines() if "modular" in x]
+    assert line.startswith("| modular addition | 2 | 5 | +45.6 ±")
+    assert " | 5 : 0 | " in line
+    worse = efficiency.curves(
+        series("genealogy", "harmonic", 0.4, [0.1, 0.2, 0.9])
+        + series("genealogy", "cross-entropy", 0.4, [0.3, 0.2, 0.5])
+    )
+    own = efficiency.averages(worse)["genealogy"]
+    assert (own.ahead, own.behind) == (1, 1)
 
 
 # --- live -------------------------------------------------------------------------------------

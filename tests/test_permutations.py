@@ -235,6 +235,30 @@ def test_records_tell_what_they_hold_and_nothing_else() -> None:
     assert wrong == ["does not hold"] * 4
 
 
+def test_the_papers_protocol_is_compared_seed_by_seed() -> None:
+    """By hand: seeds 0 and 1 are the harmonic head's alone, 2 both have, 3 nobody."""
+    never = math.nan
+    epochs = {
+        "harmonic": [(10.0, 20.0), (10.0, 30.0), (50.0, 90.0), (never, never)],
+        "cross-entropy": [(5.0, never), (5.0, never), (5.0, 60.0), (5.0, never)],
+    }
+    found = [
+        fake_records.record(
+            asdict(algo.as_released(perm.TASK, head)),
+            seed,
+            {"test_epoch_90": test, "gap_epoch_90": test - train},
+            experiment="algorithmic",
+        )
+        for head, rows in epochs.items()
+        for seed, (train, test) in enumerate(rows)
+    ]
+    told = perm.released_pair(found)
+    assert told.startswith("2 seeds get there with the harmonic head alone and 0 with")
+    assert "p = 0.5). The harmonic head is the first with 2 seeds and cross-entropy with 1" in told
+    assert "shorter with the harmonic head for 3 seeds and longer for 0 (p = 0.25)" in told
+    assert by_seed.NOT_YET in perm.released_pair(found[:4])
+
+
 def test_one_delay_does_not_grow_and_two_middle_seeds_are_averaged() -> None:
     slow = [of(None, seed, 0.1, 0.8) for seed in range(2)]
     slow += [of(2.0, seed, 1.0, 0.4 + 0.2 * seed) for seed in range(2)]  # solved: median 0.5

@@ -325,8 +325,21 @@ def differences(found: Mapping[str, Curves]) -> dict[tuple[str, float], PairedDi
     return result
 
 
-def averages(found: Mapping[str, Curves]) -> dict[str, tuple[tuple[float, ...], PairedDifference]]:
-    """By task: the same of each seed's mean over the fractions that both heads have; and these."""
+@dataclass(frozen=True)
+class Average:
+    """Harmonic less cross-entropy on unseen facts, in each seed's mean over these fractions.
+
+    ahead, behind: the seeds in which the harmonic head's mean is the higher, and the lower one.
+    """
+
+    fractions: tuple[float, ...]
+    gain: PairedDifference
+    ahead: int
+    behind: int
+
+
+def averages(found: Mapping[str, Curves]) -> dict[str, Average]:
+    """By task, over the fractions that both heads have; left out where seeds are missing."""
     result = {}
     for name, heads in found.items():
         ours, theirs = heads["harmonic"], heads["cross-entropy"]
@@ -337,7 +350,9 @@ def averages(found: Mapping[str, Curves]) -> dict[str, tuple[tuple[float, ...], 
             mine, others = (
                 [sum(p[s][k] for p in pairs) / len(pairs) for s in seeds] for k in (0, 1)
             )
-            result[name] = fractions, paired_difference(mine, others)
+            ahead = sum(a > b for a, b in zip(mine, others, strict=True))
+            behind = sum(a < b for a, b in zip(mine, others, strict=True))
+            result[name] = Average(fractions, paired_difference(mine, others), ahead, behind)
     return result
 
 
@@ -362,29 +377,30 @@ def difference_table(found: Mapping[tuple[str, float], PairedDifference]) -> str
     return table(" | ".join(["task", *(f"{f:g}" for f in FRACTIONS)]), rows)
 
 
-def average_table(found: Mapping[str, tuple[tuple[float, ...], PairedDifference]]) -> str:
+def average_table(found: Mapping[str, Average]) -> str:
     """The difference of the means over fractions by task, with Holm's p over the tasks."""
-    p_values = corrected({name: gain for name, (_, gain) in found.items()})
+    p_values = corrected({name: own.gain for name, own in found.items()})
     rows: list[list[str]] = []
     for name in algo.NAMES:
         if name not in found:
-            rows.append([title(name), NOT_YET, *[""] * 4])
+            rows.append([title(name), NOT_YET, *[""] * 5])
             continue
-        fractions, gain = found[name]
+        own, gain = found[name], found[name].gain
         mean, half = 100 * gain.difference.mean, 100 * gain.difference.half_width
         p = p_values[name]
         shown = f"{p:.2g}" if p >= 0.001 else "< 0.001"
         rows.append(
             [
                 title(name),
-                f"{len(fractions)}",
+                f"{len(own.fractions)}",
                 f"{gain.seeds}",
                 f"{mean:+.1f} ± {half:.1f}",
                 f"{gain.effect:+.1f}",
+                f"{own.ahead} : {own.behind}",
                 shown,
             ]
         )
-    return table("task | fractions | seeds | difference | effect | p", rows)
+    return table("task | fractions | seeds | difference | effect | ahead : behind | p", rows)
 
 
 def sentence(found: Mapping[tuple[str, float], PairedDifference]) -> str:
@@ -413,14 +429,14 @@ def sentence(found: Mapping[tuple[str, float], PairedDifference]) -> str:
     )
 
 
-def sentence_average(found: Mapping[str, tuple[tuple[float, ...], PairedDifference]]) -> str:
+def sentence_average(found: Mapping[str, Average]) -> str:
     """What the averages over fractions allow to be said, and no more."""
     if not found:
         return f"Averages over the fractions are {NOT_YET}"
-    p_values = corrected({name: gain for name, (_, gain) in found.items()})
+    p_values = corrected({name: own.gain for name, own in found.items()})
     told: dict[str, list[str]] = {"higher": [], "lower": [], "not to be told apart": []}
-    for name, (_, gain) in found.items():
-        way = "higher" if gain.difference.mean > 0 else "lower"
+    for name, own in found.items():
+        way = "higher" if own.gain.difference.mean > 0 else "lower"
         told["not to be told apart" if p_values[name] >= ALPHA else way].append(title(name))
     parts = [f"{way} on {', '.join(names)}" for way, names in told.items() if names]
     return (
