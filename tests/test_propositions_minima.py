@@ -247,6 +247,14 @@ def test_decay_alone_has_no_minimum_but_with_epsilon_it_has() -> None:
     assert minima.decayed(a, 0.3, epsilon=1e-2).item() == pytest.approx(by_hand.item())
 
 
+def test_a_larger_norm_of_the_prototypes_alone_can_reduce_the_loss() -> None:
+    x, y = column(-1, 1), torch.tensor([0, 1])
+    for factor, expected in ((0.5, 2 * math.log(10 / 9)), (0.75, 2 * math.log(50 / 49))):
+        w = factor * x
+        assert (hl.distance("euclidean")(x, w).argmin(1) == y).all()
+        assert minima.loss(x, w, y, 2.0).item() == pytest.approx(expected)
+
+
 def test_prototypes_scaled_alone_end_at_constant_guesses() -> None:
     w = normal(3, 2)
     for name in NORMS:
@@ -263,16 +271,27 @@ def test_the_pulls_are_the_gradient() -> None:
 
 
 def test_stationary_prototypes_are_affine_combinations_but_not_without_the_push() -> None:
-    data = x, y = minima.blobs(7, 0.6)
+    x, y = minima.blobs(7, 0.6)
     start = minima.around_means(x, y, 1, 0)[0]
     end = minima.search(lambda w: minima.loss(x, w, y, 2.0), start).weight
-    weights = minima.affine_weights(minima.pulls(x, end, y, 2.0))
-    assert minima.stationarity_violation(data, end, 2.0) < 1e-6
-    assert minima.stationarity_violation(data, end, 2.0, repulsion=False) > 0.1
-    assert minima.stationarity_violation(data, end + 0.1, 2.0) > 0.01
+    pull = minima.pulls(x, end, y, 2.0)
+    weights = minima.affine_weights(pull)
+    assert minima.stationarity_violation(x, end, pull) < 1e-6
+    assert minima.stationarity_violation(x, end, pull.clamp_min(0)) > 0.1
+    moved = end + 0.1
+    assert minima.stationarity_violation(x, moved, minima.pulls(x, moved, y, 2.0)) > 0.01
     torch.testing.assert_close(weights.sum(1), torch.ones(3, dtype=x.dtype))
     assert weights.min() < 0
     assert ((weights > 0) == F.one_hot(y, 3).T.bool()).all()  # here all sums are positive
+
+
+def test_the_published_weights_are_not_those_of_a_stationary_point() -> None:
+    x, y = minima.blobs(7, 0.6)
+    start = minima.around_means(x, y, 1, 0)[0]
+    end = minima.search(lambda w: minima.loss(x, w, y, 2.0), start).weight
+    published = minima.published_pulls(x, end)
+    torch.testing.assert_close(published, torch.cdist(end, x).pow(-2))
+    assert minima.stationarity_violation(x, end, published) > 0.1
 
 
 def test_the_prototype_of_the_tug_of_war_leaves_its_class() -> None:
@@ -337,3 +356,67 @@ def test_three_separable_classes_need_not_have_a_minimum() -> None:
 
 def test_next_to_that_value_they_have_one() -> None:
     assert minima.tie_violation(minima.three_classes(4, offset=0.5), seed=0) > 1e-3
+
+
+# ---- epsilon added to the squared distance --------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-2])
+def test_the_loss_with_epsilon_is_that_of_the_student_t_link(epsilon: float) -> None:
+    (x, y), w = UNEVEN, normal(3, 2, seed=1)
+    w[0] = x[0]  # one on its prototype
+    link = hl.link("student_t", exponent=3.0, scale=math.sqrt(epsilon))
+    logits = link(hl.distance("euclidean")(x, w))
+    expected = F.cross_entropy(logits, y, reduction="sum").item()
+    assert minima.loss(x, w, y, 3.0, epsilon=epsilon).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-2])
+def test_with_epsilon_infinity_costs_more_and_nothing_jumps(name: str, epsilon: float) -> None:
+    for exponent in (0.7, 4.0):
+        assert minima.epsilon_violation(UNEVEN, 3, exponent, epsilon, name) < 1e-4
+
+
+def test_without_epsilon_the_loss_jumps_at_ties() -> None:
+    assert minima.largest_jump(UNEVEN, 4.0) == pytest.approx(math.log(2), rel=1e-3)
+    assert minima.epsilon_violation(UNEVEN, 3, 4.0, 0.0) > 0.5
+
+
+def test_epsilon_does_not_help_an_empty_class() -> None:
+    assert minima.epsilon_violation(UNEVEN, 4, 4.0, 1e-4) > 0.1
+    (x, y), w = UNEVEN, normal(3, 2)
+    without = minima.loss(x, w, y, 2.0, epsilon=1e-4).item()
+    far = [torch.cat([w, t * column(1, 1).T]) for t in (10.0, 1e3, 1e5)]
+    excess = [minima.loss(x, v, y, 2.0, epsilon=1e-4).item() - without for v in far]
+    assert excess[0] > excess[1] > excess[2] > 0
+
+
+def test_epsilon_does_not_help_pure_noise() -> None:
+    assert minima.epsilon_violation(minima.noise(), 2, 2.0, 1e-4) > 1
+    x, y = minima.noise()
+    starts = minima.around_means(x, y, 4, 0)
+    best = minima.minimise(lambda w: minima.loss(x, w, y, 2.0, epsilon=1e-2), starts)
+    assert best.loss > minima.label_entropy(y)
+
+
+@pytest.mark.parametrize("name", ["cosine", "bray_curtis", "canberra", "hamming"])
+def test_the_corollary_on_epsilon_is_about_norms(name: str) -> None:
+    assert minima.epsilon_violation(UNEVEN, 3, 4.0, 1e-4, name) > 0.1
+
+
+def test_with_epsilon_the_three_separable_classes_have_a_minimum() -> None:
+    x, y = minima.three_classes()
+    apart = []
+    for epsilon in (1e-2, 1e-4):
+        end = minima.search(
+            lambda w, e=epsilon: minima.loss(x, w, y, 2.0, epsilon=e),
+            minima.tie() + 0.3 * normal(3, 3),
+        )
+        at_tie = minima.loss(x, minima.tie(), y, 2.0, epsilon=epsilon).item()
+        around = end.weight + 0.1 * normal(300, 3, 3)
+        assert end.gradient < 1e-5
+        assert end.loss < min(at_tie, minima.label_entropy(y))
+        assert minima.loss(x, around, y, 2.0, epsilon=epsilon).min().item() > end.loss
+        apart.append(float((end.weight[0] - end.weight[1]).norm()))
+    assert apart[0] > 2 * apart[1] > 0.1

@@ -25,23 +25,35 @@ Data = tuple[Tensor, Tensor]
 
 
 def loss(
-    x: Tensor, w: Tensor, y: Tensor, exponent: float, distance: str | Distance = "euclidean"
+    x: Tensor,
+    w: Tensor,
+    y: Tensor,
+    exponent: float,
+    distance: str | Distance = "euclidean",
+    epsilon: float = 0.0,
 ) -> Tensor:
     r"""The harmonic loss :math:`L(W) = -\sum_i \log p_{y_i}(x_i)`, exact at distance zero.
 
     Prototypes at distance zero from an input share its probability equally; the loss is
-    infinite where its own is not among them. (N, D), (..., K, D), (N,) -> (...).
+    infinite where its own is not among them. With ``epsilon``, d^2 + epsilon takes the place of
+    d^2, and no distance is zero. (N, D), (..., K, D), (N,) -> (...).
     """
-    log_p = log_probabilities(x, w, exponent, distance)
+    log_p = log_probabilities(x, w, exponent, distance, epsilon)
     own = y.view(-1, *[1] * (w.ndim - 1)).expand(*log_p.shape[:-1], 1)
     return 0.0 - log_p.gather(-1, own).squeeze(-1).sum(0)
 
 
 def log_probabilities(
-    x: Tensor, w: Tensor, exponent: float, distance: str | Distance = "euclidean"
+    x: Tensor,
+    w: Tensor,
+    exponent: float,
+    distance: str | Distance = "euclidean",
+    epsilon: float = 0.0,
 ) -> Tensor:
     """Logarithms of the HarMax probabilities: (N, D), (..., K, D) -> (N, ..., K)."""
     d = as_distance(distance, x.shape[-1])(x, w.flatten(0, -2)).unflatten(-1, w.shape[:-1])
+    if epsilon:
+        d = (d.square() + epsilon).sqrt()
     on = d == 0
     usual = hl.harmonic_logits(torch.where(on, 1.0, d), exponent).log_softmax(-1)
     if not on.any():
@@ -191,12 +203,14 @@ def infinity_violation(
     distance: str | Distance = "euclidean",
     seed: int = 0,
     far: float = 1e9,
+    epsilon: float = 0.0,
 ) -> float:
     """Far away, the loss is N H(Y) at the least, and grows if some prototypes stay behind.
 
     All prototypes go, with 50 random sets of speeds: no loss below N H(Y); with the
     speeds of :func:`speeds`: exactly N H(Y). Each set of prototypes but all goes: the loss is at
     least n log of the ratio of the distances. Per sample; within about n / far of zero.
+    ``epsilon`` is that of :func:`loss`.
     """
     x, y = data
     shape = (classes, x.shape[1])
@@ -207,19 +221,18 @@ def infinity_violation(
         way = normal(*shape, seed=100 * seed + s)
         way = way / measure(origin, way).detach().T  # of length 1, if it is a norm's distance
         pace = normal(classes, 1, seed=7 + 100 * seed + s).exp()
-        found.append(limit - loss(x, far * pace * way, y, exponent, distance).item())
-    best = loss(
-        x, far * speeds(y, exponent)[:, None] * way[: int(y.max()) + 1], y, exponent, distance
-    )
+        found.append(limit - loss(x, far * pace * way, y, exponent, distance, epsilon).item())
+    best_way = far * speeds(y, exponent)[:, None] * way[: int(y.max()) + 1]
+    best = loss(x, best_way, y, exponent, distance, epsilon)
     found.append(abs(best.item() - limit))
     near = normal(*shape, seed=seed)
-    reach = float(measure(x, near).detach().max())
+    reach = math.hypot(float(measure(x, near).detach().max()), math.sqrt(epsilon))
     for size in range(1, classes):
         for gone in combinations(range(classes), size):
             w = near.clone()
             w[list(gone)] = far * way[list(gone)]
             least = exponent * math.log((far - float(measure(x, origin).detach().max())) / reach)
-            found.append(least - loss(x, w, y, exponent, distance).item())
+            found.append(least - loss(x, w, y, exponent, distance, epsilon).item())
     return max(found) / len(y)
 
 
@@ -248,12 +261,16 @@ def drift(x: Tensor, y: Tensor, exponent: float, distance: str | Distance) -> tu
 
 
 def drift_violation(
-    data: Data, exponent: float, distance: str | Distance = "euclidean", far: float = 1e5
+    data: Data,
+    exponent: float,
+    distance: str | Distance = "euclidean",
+    far: float = 1e5,
+    epsilon: float = 0.0,
 ) -> float:
     """How far the loss at a distance is from N H(Y) - c / t, as a part of c / t."""
     x, y = data
     way, gain = drift(x, y, exponent, distance)
-    below = label_entropy(y) - loss(x, far * way, y, exponent, distance).item()
+    below = label_entropy(y) - loss(x, far * way, y, exponent, distance, epsilon).item()
     return abs(below * far - gain) / max(gain, 1e-12)
 
 
@@ -389,6 +406,52 @@ def tie_violation(data: Data, seed: int, points: int = 3_000, searches: int = 2)
     return tie_limit(float(x[-8, 0])) - lowest
 
 
+def largest_jump(
+    data: Data,
+    exponent: float,
+    distance: str | Distance = "euclidean",
+    epsilon: float = 0.0,
+    step: float = 1e-6,
+) -> float:
+    """By how much the loss changes when one of two prototypes on a sample moves by ``step``.
+
+    Each sample in turn has its own prototype and one other on it; the rest are at their class
+    means.
+    """
+    x, y = data
+    means = class_means(x, y, int(y.max()) + 1)
+    jumps = []
+    for own in range(len(means)):
+        for other in set(range(len(means))) - {own}:
+            w = means.repeat(int((y == own).sum()), 1, 1)
+            w[:, own] = w[:, other] = x[y == own]
+            tied = loss(x, w, y, exponent, distance, epsilon)
+            w[:, other, 0] += step
+            jumps.append((loss(x, w, y, exponent, distance, epsilon) - tied).abs().max())
+    return float(torch.stack(jumps).max())
+
+
+def epsilon_violation(
+    data: Data,
+    classes: int,
+    exponent: float,
+    epsilon: float,
+    distance: str | Distance = "euclidean",
+    seed: int = 0,
+) -> float:
+    """What a minimum of the loss with d^2 + epsilon rests on; the worst of three violations.
+
+    Infinity costs N H(Y) at the least; there is a way on which the loss comes to it from below,
+    to first order as :func:`drift` says; and the loss does not jump where prototypes meet on a
+    sample. All within about 1e-4 of zero.
+    """
+    return max(
+        infinity_violation(data, classes, exponent, distance, seed, epsilon=epsilon),
+        drift_violation(data, exponent, distance, epsilon=epsilon),
+        largest_jump(data, exponent, distance, epsilon),
+    )
+
+
 def decayed(
     scale: Tensor, penalty: float, classes: int = 3, exponent: float = 2.0, epsilon: float = 0.0
 ) -> Tensor:
@@ -485,15 +548,14 @@ def curvature(x: Tensor, w: Tensor, y: Tensor, exponent: float, step: float = 1e
     return float(torch.linalg.eigvalsh((hessian + hessian.T) / 2)[0])
 
 
-def stationarity_violation(data: Data, w: Tensor, exponent: float, repulsion: bool = True) -> float:
-    """How far the prototypes are from the affine combinations of the samples that they should be.
+def published_pulls(x: Tensor, w: Tensor) -> Tensor:
+    """The weights of the published proof: 1 / d^2, of every sample and for every class: (K, N)."""
+    squared: Tensor = (x[:, None] - w).square().sum(-1)
+    return 1 / squared.T
 
-    Without ``repulsion``, only samples of the class count, as in the published proof.
-    """
-    x, y = data
-    pull = pulls(x, w, y, exponent)
-    if not repulsion:
-        pull = pull.clamp_min(0)
+
+def stationarity_violation(x: Tensor, w: Tensor, pull: Tensor) -> float:
+    """How far the prototypes are from the affine combinations of the samples by these pulls."""
     return float((affine_weights(pull) @ x - w).norm(dim=1).max())
 
 
