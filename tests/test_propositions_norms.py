@@ -78,6 +78,55 @@ def test_slopes_of_another_distance_are_seen(slope: laws.Slope) -> None:
     assert laws.slope_violation(SMOOTH, slope) > 0.1
 
 
+# --- how far the own prototype can be ---------------------------------------------------------
+
+
+def squared(x: Tensor, w: Tensor) -> Tensor:
+    return NORMS["euclidean"](x, w) ** 2
+
+
+@pytest.mark.parametrize("classes", [4, 6, 10])
+@pytest.mark.parametrize("d", [NORMS["manhattan"], squared, hl.distance("cosine")])
+def test_own_prototypes_can_be_as_far_as_the_bound_and_no_farther(
+    d: laws.Pairwise, classes: int
+) -> None:
+    assert laws.reversal_violation(d, classes) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("d", [NORMS["manhattan"], squared, hl.distance("cosine")])
+def test_no_ascent_gets_above_the_bound(d: laws.Pairwise) -> None:
+    places = laws.normal(2, 6, 8).requires_grad_()
+    optimiser = torch.optim.Adam([places], lr=0.05)
+    for _ in range(150):
+        optimiser.zero_grad()
+        between = d(*places)
+        own = between.diagonal().sum()
+        ((between.sum() - own).log() - own.log()).backward()
+        optimiser.step()
+    assert 1.9 < laws.reversal_ratio(d(*places.detach())) < laws.reversal_bound(6) + 1e-12
+
+
+def test_the_bound_is_not_for_every_metric() -> None:
+    assert laws.reversal_violation(NORMS["chebyshev"]) == pytest.approx(3 - 2.25)
+    assert laws.axioms(NORMS["chebyshev"])["triangle"] < 1e-12
+
+
+def test_one_class_alone_has_no_bound() -> None:
+    x, w = torch.zeros(3, 2).double(), torch.tensor([[9.0, 0.0], [0.1, 0.0], [0.0, 0.1]]).double()
+    between = NORMS["manhattan"](x, w)
+    assert float(between[0, 0] / between[0, 1:].mean()) == pytest.approx(90)
+    assert laws.reversal_ratio(between) < laws.reversal_bound(3)
+
+
+def test_the_ratio_by_hand() -> None:
+    between = torch.tensor([[3.0, 1.0, 2.0], [1.0, 4.0, 1.0], [2.0, 1.0, 5.0]])
+    assert laws.reversal_ratio(between) == pytest.approx(4 / (8 / 6))
+    x, w = laws.opposites(4)
+    between = NORMS["manhattan"](x, w)
+    assert between.diagonal().tolist() == [6] * 4
+    assert between[0].tolist() == [6, 2, 2, 2]
+
+
 # --- Manhattan --------------------------------------------------------------------------------
 
 

@@ -217,6 +217,28 @@ def test_a_distance_that_ignores_the_sign_of_whole_vectors_alone_is_found_out() 
     assert bray_curtis.separate_violation(unsigned) > 0.1
 
 
+@pytest.mark.parametrize("name", ["abs", "normalized"])
+def test_how_far_own_prototypes_can_be_in_two_forms(name: str) -> None:
+    assert laws.reversal_violation(FORMS[name]) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_standard_form_has_no_such_limit() -> None:
+    assert laws.reversal_violation(FORMS["standard"]) > 100
+
+
+@pytest.mark.parametrize("name", ["abs", "normalized"])
+def test_reversed_compositions_are_as_far_as_asked(name: str) -> None:
+    x, w = bray_curtis.reversed_compositions(0.01, classes=6)
+    assert float(x.min()) > 0
+    assert torch.allclose(x.sum(1), w.sum(1))
+    rows = [[scipy_distance.braycurtis(a, b) for b in w.numpy()] for a in x.numpy()]
+    dist = torch.tensor(rows)
+    own = torch.eye(6, dtype=torch.bool)
+    assert torch.allclose(dist[~own], torch.tensor(0.01).double())
+    assert torch.allclose(dist[own], torch.tensor(0.025).double())
+    assert torch.allclose(FORMS[name](x, w), dist)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_the_released_floors_break_the_scale_invariance(name: str) -> None:
     assert bray_curtis.joint_violation(FORMS[name], 1e-3) < ROUNDING

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.propositions.laws import Pairwise, normal
+from harmonic_lib.propositions.laws import Pairwise, normal, opposites, reversal_bound
 
 FORMS = ("standard", "abs", "normalized")
 
@@ -129,3 +129,16 @@ def order_violation(smaller: Pairwise, larger: Pairwise) -> float:
     """How far ``smaller`` gets above ``larger``, relative, on signed vectors."""
     x, w = normal(200, 24), normal(20, 24, seed=1)
     return float((smaller(x, w) / larger(x, w) - 1).max())
+
+
+# --- the reversed head ------------------------------------------------------------------------
+
+
+def reversed_compositions(near: float, classes: int = 10) -> tuple[Tensor, Tensor]:
+    """Inputs and prototypes (K, D): all others at ``near``, the own one as far as it can be.
+
+    Vectors of numbers around 1 that all have one sum; K is even.
+    """
+    x, w = opposites(classes)
+    own = near * reversal_bound(classes)
+    return 1 + own * (2 * x - 1), 1 + own * (2 * w - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -63,3 +64,53 @@ def slope_violation(d: Pairwise, slope: Slope, dim: int = 6, seed: int = 0) -> f
     w.requires_grad_()
     (found,) = torch.autograd.grad(of_pairs(d, x, w).sum(), w)
     return float((found - slope(x, w.detach())).abs().max())
+
+
+# --- how far the own prototype can be ---------------------------------------------------------
+
+
+def reversal_bound(classes: int) -> float:
+    """How many times as far as the others the own prototype can be, on average over K classes."""
+    return 2 * (classes - 1) / (classes - 2)
+
+
+def reversal_ratio(between: Tensor) -> float:
+    """The mean distance from the own prototype over that from the others.
+
+    ``between`` is (K, K): row k has the mean distances of class k's inputs from each prototype.
+    """
+    own = between.diagonal().sum()
+    return float(own / (between.sum() - own)) * (len(between) - 1)
+
+
+def opposites(classes: int) -> tuple[Tensor, Tensor]:
+    """Inputs and prototypes of 0 and 1, a row for each of an even number of classes.
+
+    One coordinate for each half of the classes: 1 for the inputs of that half and for the
+    prototypes of the other. Own prototypes are as far away as the proposition allows.
+    """
+    halves = torch.tensor(list(combinations(range(classes), classes // 2)))
+    x = torch.zeros(classes, len(halves), dtype=torch.float64).scatter_(0, halves.T, 1.0)
+    return x, 1 - x
+
+
+def reversal_violation(d: Pairwise, classes: int = 10, seed: int = 0) -> float:
+    """How far the ratio gets above :func:`reversal_bound`, for classes of five inputs each.
+
+    Tried are :func:`opposites`, prototypes at the negative of their inputs, tables of distances
+    (inputs and prototypes that have the distances 3, 1 and 2 by the largest coordinate), and
+    random ones; the inputs of a class at one place, and more and more scattered.
+    """
+    spread = normal(classes, 24, seed=seed)
+    spread -= spread.mean(0)
+    own = torch.eye(classes, dtype=torch.float64)
+    same, other = 2 - 2 * own, 1 + 2 * own
+    tables = torch.cat([same, other], dim=1), torch.cat([other, same], dim=1)
+    random = normal(classes, 24, seed=seed + 1), normal(classes, 24, seed=seed + 2)
+    worst = -math.inf
+    for x, w in (opposites(classes), (spread, -spread), tables, random):
+        for size in (0.0, 0.01, 0.1, 1.0):
+            noise = size * normal(5, *x.shape, seed=seed + 3)
+            between = d((x + noise).flatten(0, 1), w).unflatten(0, (5, classes)).mean(0)
+            worst = max(worst, reversal_ratio(between) - reversal_bound(classes))
+    return worst
