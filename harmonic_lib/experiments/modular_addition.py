@@ -210,7 +210,7 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     heads = [each for each in found if each.exponent is not None]
     top = best(heads)
     delays = [by_n[n].delay for n in (4.0, 8.0, 16.0, 32.0)]
-    won, lost, p_value = paired_counts(last.records, entropy.records)
+    won, lost, p_value = paired_counts(last.runs, entropy.runs)
     flat = [100 * middle(each.ev_2) for each in (one, four)]
 
     return [
@@ -353,7 +353,7 @@ def best_table(found: Sequence[Record]) -> str:
 def best_cells(every: Sequence[Rung], last: float) -> list[str]:
     """The cells of one distance; without a best exponent if no seed gets there with any."""
     delay = next((epoch_text(row.delay) for row in every if row.exponent == last), NOT_YET)
-    own, seeds = best(every), sum(len(row.records) for row in every)
+    own, seeds = best(every), sum(len(row.runs) for row in every)
     if not own.solved:
         return ["–", bracket(every), f"0 of all {seeds}", *["–"] * 5, delay]
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -145,7 +145,7 @@ def epochs(
         rail = last * 1.22 ** (k + 1)
         late, unfit = test.isnan(), train.isnan()
         x, y = train.nan_to_num(rail), test.nan_to_num(rail)
-        look = {"color": COLOURS[k], "ls": "none", "ms": 5, "alpha": 0.8}
+        look: dict[str, Any] = {"color": COLOURS[k], "ls": "none", "ms": 5, "alpha": 0.8}
         marks = ((MARKS[k], ~late & ~unfit), (UP, late & ~unfit))
         for mark, which in (*marks, (RIGHT, unfit & ~late), (BOTH, unfit & late)):
             if which.any():

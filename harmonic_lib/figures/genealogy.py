@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +27,7 @@ def tree(lines: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
             last two are broad, and the last is dashed as well.
     """
     figure, axes = plt.subplots(figsize=(0.92 * WIDTH, 0.98 * WIDTH))
-    looks = [
+    looks: list[dict[str, Any]] = [
         {"color": INK, "lw": 0.8, "alpha": 0.7},
         {"color": COLOURS[0], "lw": 2.4},
         {"color": COLOURS[1], "lw": 2.4, "ls": (0, (2, 1))},

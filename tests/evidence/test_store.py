@@ -167,7 +167,10 @@ def test_a_line_that_is_no_record_is_named(
     [
         ({"seed": True}, "seed: Input should be"),
         ({"metrics": {"a": math.inf}}, "metrics.a: Input should be a finite number, got Infinity"),
-        ({"metrics": {"a": torch.tensor(1.0)}}, "metrics.a: Input should be a valid number, got .tensor"),
+        (
+            {"metrics": {"a": torch.tensor(1.0)}},
+            "metrics.a: Input should be a valid number, got .tensor",
+        ),
         ({"surprise": 1}, "surprise: Extra"),
     ],
 )
