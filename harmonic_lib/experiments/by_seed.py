@@ -110,7 +110,7 @@ class Rung:
 
 
 def paired_counts(
-    ours: Sequence[Record], theirs: Sequence[Record], metric: str = "test_epoch_90"
+    ours: Sequence[Measured], theirs: Sequence[Measured], metric: str = "test_epoch_90"
 ) -> tuple[int, int, float]:
     """The seeds with which only one of two heads has a number for the metric, and McNemar's p.
 
