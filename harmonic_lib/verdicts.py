@@ -23,7 +23,6 @@ not reproduced: everything else.
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,11 +39,6 @@ NAMES = ("reproduced", "same direction", "not reproduced", "not comparable", "no
 ALPHA = 0.05
 #: unit -> what a metric is multiplied by to have it; every other unit is the metric's own
 SCALE = {"%": 100.0, "pp": 100.0}
-BASELINE = "cross-entropy"
-CHALLENGERS = re.compile(
-    "harmonic|(euclidean|manhattan|cosine|minkowski|chebyshev|hamming|canberra|bray-curtis"
-    "|mahalanobis).*"
-)
 OURS: dict[str, Callable[[Sequence[float]], float]] = {
     "run": statistics.fmean,
     "mean": statistics.fmean,
@@ -107,7 +101,7 @@ def verdict(
     """The verdict on one number; the module's docstring has the rule.
 
     records: those of the row's claim.
-    direction: how the head compares with its partner, where that could be tested.
+    direction: how the head compares with its baseline, if that could be tested.
     """
     found = tuple(record for record in records if row.metric in record.metrics)
 
@@ -215,33 +209,24 @@ def sample(row: Reported, records: Iterable[Record]) -> dict[int, float]:
     return {seed: SCALE.get(row.unit, 1.0) * value for seed, value in values.items()}
 
 
-def partner(claim: str) -> str:
-    """The claim about the other head: cross-entropy for all others, harmonic for cross-entropy.
-
-    >>> partner("genealogy-mlp-harmonic-fraction-0.4")
-    'genealogy-mlp-cross-entropy-fraction-0.4'
-    >>> partner("mnist-pixel-bray-curtis-abs")
-    'mnist-pixel-cross-entropy'
-    """
-    if BASELINE in claim:
-        return claim.replace(BASELINE, "harmonic")
-    return CHALLENGERS.sub(BASELINE, claim, count=1)
-
-
 def directions(
     rows: Sequence[Reported], runs: Mapping[str, Sequence[Record]]
 ) -> dict[Reported, Direction]:
-    """The heads that can be compared over common seeds, p-values corrected by Holm.
+    """The heads that can be compared with their baseline over common seeds, p-values by Holm.
 
-    A family is what has one metric and one statistic. Smallest and largest values are not of
-    one seed and have no pairs.
+    A family for Holm's correction is all pairs with one metric and one statistic. Minima and
+    maxima are left out: no seed pairs them. A baseline that only one head is compared with
+    has the direction of that head.
     """
+    challengers: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        challengers[row.baseline].add(row.claim)
     by_key = {(row.claim, row.metric, row.statistic): row for row in rows}
     families: dict[tuple[str, str], list[tuple[Reported, Reported, PairedDifference]]]
     families = defaultdict(list)
     for row in rows:
-        other = by_key.get((partner(row.claim), row.metric, row.statistic))
-        if BASELINE in row.claim or other is None or row.statistic in ("min", "max"):
+        other = by_key.get((row.baseline, row.metric, row.statistic))
+        if other is None or row.statistic in ("min", "max"):
             continue
         hindered = incomparable(row) or incomparable(other)
         paired = None if hindered else paired_over_seeds(row, other, runs)
@@ -256,7 +241,7 @@ def directions(
             tolerance = (row.tolerance or 0.0) / of + (other.tolerance or 0.0) / other_of
             direction = Direction(difference, tolerance, paired, p_value)
             found[row] = direction
-            if partner(other.claim) == row.claim:
+            if len(challengers[other.claim]) == 1:
                 found[other] = direction
     return found
 

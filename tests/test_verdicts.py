@@ -32,7 +32,7 @@ from harmonic_lib.measure import (
     prediction_interval,
 )
 from harmonic_lib.paths import data_dir
-from harmonic_lib.verdicts import NAMES, Verdict, counts, directions, partner, verdict, verdicts
+from harmonic_lib.verdicts import NAMES, Verdict, counts, directions, verdict, verdicts
 
 REPOSITORY = Path(__file__).parents[1]
 NEVER = math.nan
@@ -42,6 +42,7 @@ def row(value: float = 0.9, **changes: object) -> Reported:
     """A reported mean of five runs."""
     base = Reported(
         claim="task-mlp-harmonic",
+        baseline="",
         metric="test_accuracy",
         statistic="mean",
         value=value,
@@ -317,7 +318,7 @@ HARMONIC, BASELINE = "task-mlp-harmonic", "task-mlp-cross-entropy"
 
 
 def pair(harmonic: float, baseline: float, **changes: object) -> list[Reported]:
-    return [row(harmonic, **changes), row(baseline, claim=BASELINE, **changes)]
+    return [row(harmonic, baseline=BASELINE, **changes), row(baseline, claim=BASELINE, **changes)]
 
 
 def both(harmonic: Sequence[float], baseline: Sequence[float]) -> list[Record]:
@@ -337,7 +338,8 @@ ABOVE = both([0.80, 0.81, 0.82, 0.81], [0.70, 0.72, 0.71, 0.71])
         (pair(0.99, 0.99), ABOVE, "not reproduced"),
         (pair(59.9, 52.0), both([0.8, 0.1], [0.1, 0.8]), "not reproduced"),  # chance
         (pair(5.99, 5.20), both([0.8], [0.1]), "not reproduced"),  # one seed
-        ([row(0.99)], ABOVE, "not reproduced"),  # no partner
+        ([row(0.99, baseline=BASELINE)], ABOVE, "not reproduced"),  # no number of the baseline
+        ([row(0.99), row(0.20, claim=BASELINE)], ABOVE, "not reproduced"),  # no baseline named
     ],
 )
 def test_the_direction(rows: list[Reported], ours: list[Record], name: str) -> None:
@@ -356,17 +358,18 @@ def test_counts_are_compared_by_the_sign_test(seeds: int, name: str) -> None:
 def test_holm_corrects_over_the_heads_of_one_metric_and_statistic() -> None:
     """A difference that is clear by itself is not, among others that are chance."""
     tasks = [f"task-{i}-harmonic" for i in range(8)]
+    baselines = [f"task-{i}-cross-entropy" for i in range(8)]
     rows = [
-        row(value, claim=claim)
-        for task in tasks
-        for claim, value in ((task, 5.99), (partner(task), 5.2))
+        each
+        for task, baseline in zip(tasks, baselines, strict=True)
+        for each in (row(5.99, claim=task, baseline=baseline), row(5.2, claim=baseline))
     ]
     rng = np.random.default_rng(0)
     ours = []
-    for task in tasks:
-        ours += runs(rng.normal(size=4), task) + runs(rng.normal(size=4), partner(task))
+    for task, baseline in zip(tasks, baselines, strict=True):
+        ours += runs(rng.normal(size=4), task) + runs(rng.normal(size=4), baseline)
     clear = [0.80, 0.81, 0.85, 0.84], [0.70, 0.75, 0.71, 0.77]
-    ours = [*runs(clear[0], tasks[0]), *runs(clear[1], partner(tasks[0])), *ours[8:]]
+    ours = [*runs(clear[0], tasks[0]), *runs(clear[1], baselines[0]), *ours[8:]]
     alone = paired_difference(*clear).p_value
     assert 0.05 / 8 < alone < 0.05
     assert [each.name for each in verdicts(rows[:2], ours)] == ["same direction"] * 2
@@ -397,7 +400,8 @@ def test_seeds_that_never_got_there_have_no_direction_unless_they_are_dropped() 
         *epochs([10.0, 11.0, 12.0, NEVER]),
         *(dataclasses.replace(r, claim=BASELINE) for r in epochs([50.0, 52.0, 51.0, 50.0])),
     ]
-    rows = [epoch_row(900, "mean"), epoch_row(990, "mean", claim=BASELINE)]
+    harmonic = epoch_row(900, "mean", baseline=BASELINE)
+    rows = [harmonic, epoch_row(990, "mean", claim=BASELINE)]
     assert {each.name for each in verdicts(rows, ours)} == {"not comparable", "not reproduced"}
     rows = [dataclasses.replace(each, protocol="never reached: dropped") for each in rows]
     assert {each.name for each in verdicts(rows, ours)} == {"same direction"}
@@ -409,16 +413,20 @@ def test_counts_have_a_direction_in_shares() -> None:
         *(dataclasses.replace(r, claim=BASELINE) for r in epochs([NEVER] * 11 + [10.0])),
     ]
     theirs = {"unit": "seeds", "runs": 200}
-    rows = [epoch_row(100, "count", **theirs), epoch_row(90, "count", claim=BASELINE, **theirs)]
+    rows = [
+        epoch_row(100, "count", baseline=BASELINE, **theirs),
+        epoch_row(90, "count", claim=BASELINE, **theirs),
+    ]
     found = verdicts(rows, ours)
     assert [each.name for each in found] == ["same direction"] * 2
     assert "+0.05 reported, +0.9167 ± " in found[0].reason
 
 
-def test_partners() -> None:
-    assert partner("equivalence-mlp-cross-entropy") == "equivalence-mlp-harmonic"
-    assert partner("mnist-pixel-cosine-plain") == "mnist-pixel-cross-entropy"
-    assert partner("imagenet") == "imagenet"
+def test_a_baseline_of_two_heads_has_the_direction_of_neither() -> None:
+    second = "task-mlp-cosine"
+    rows = [*pair(0.99, 0.20), row(0.99, claim=second, baseline=BASELINE)]
+    found = verdicts(rows, [*ABOVE, *runs([0.80, 0.81, 0.82, 0.81], second)])
+    assert [each.name for each in found] == ["same direction", "not reproduced", "same direction"]
 
 
 # --- real data, and what is made of them ----------------------------------------------------

@@ -29,6 +29,8 @@ class Reported:
     """One reported number.
 
     claim: the configuration that it is about; a record of that configuration names it.
+    baseline: the claim in the same file that it is compared with, the same run with another
+        head; "" if there is none.
     metric: the name in a record's ``metrics`` that it is compared with.
     statistic: ``run`` (one run), or what was taken over ``runs`` runs; ``count``: of those that
         did what the metric says.
@@ -40,6 +42,7 @@ class Reported:
     """
 
     claim: str
+    baseline: str
     metric: str
     statistic: str
     value: float
@@ -87,33 +90,41 @@ def read_folder(folder: Path) -> dict[str, tuple[Reported, ...]]:
     Raises:
         ValueError: a file lacks a column or has an unknown one; a field is empty, not a number
             or not one of the names it must be; a tolerance or a number of runs is negative;
-            a claim has the same metric and statistic twice in the folder. The message names
-            file and line.
+            a claim has the same metric and statistic twice in the folder; a baseline is not a
+            claim of the file. The message names file and line.
     """
-    found: dict[str, tuple[Reported, ...]] = {}
     seen: dict[tuple[str, str, str], str] = {}
-    for path in sorted(folder.glob("*.csv")):
-        rows = []
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = reader.fieldnames or ()
-            if tuple(header) != COLUMNS:
-                raise ValueError(
-                    f"{path}:1: the columns must be {list(COLUMNS)}, got {list(header)}"
-                )
-            for fields in reader:
-                place = f"{path}:{reader.line_num}"
-                try:
-                    row = parse(fields)
-                except ValueError as error:
-                    raise ValueError(f"{place}: {error}") from error
-                key = (row.claim, row.metric, row.statistic)
-                if key in seen:
-                    raise ValueError(f"{place}: {', '.join(key)} is already in {seen[key]}")
-                seen[key] = place
-                rows.append(row)
-        found[path.stem] = tuple(rows)
-    return found
+    return {path.stem: read_file(path, seen) for path in sorted(folder.glob("*.csv"))}
+
+
+def read_file(path: Path, seen: dict[tuple[str, str, str], str]) -> tuple[Reported, ...]:
+    """The rows of one CSV file.
+
+    seen: file and line of every claim, metric and statistic read so far; the file's are added.
+    """
+    rows = []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        header = reader.fieldnames or ()
+        if tuple(header) != COLUMNS:
+            raise ValueError(f"{path}:1: the columns must be {list(COLUMNS)}, got {list(header)}")
+        for fields in reader:
+            place = f"{path}:{reader.line_num}"
+            try:
+                row = parse(fields)
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from error
+            key = (row.claim, row.metric, row.statistic)
+            if key in seen:
+                raise ValueError(f"{place}: {', '.join(key)} is already in {seen[key]}")
+            seen[key] = place
+            rows.append(row)
+    claims = {row.claim for row in rows}
+    for row in rows:
+        if row.baseline and row.baseline not in claims:
+            place = seen[row.claim, row.metric, row.statistic]
+            raise ValueError(f"{place}: no row has the claim of the baseline {row.baseline!r}")
+    return tuple(rows)
 
 
 def parse(fields: dict[str, str]) -> Reported:
@@ -125,7 +136,7 @@ def parse(fields: dict[str, str]) -> Reported:
     if None in fields or None in fields.values():  # how csv marks a row that is too long or short
         raise ValueError(f"a row must have {len(COLUMNS)} fields")
     for name, text in fields.items():
-        if name != "tolerance" and not text.strip():
+        if name not in ("baseline", "tolerance") and not text.strip():
             raise ValueError(f"{name} is empty")
     check_name("statistic", fields["statistic"], STATISTICS)
     check_name("exactness", fields["exactness"], EXACTNESS)
@@ -134,6 +145,7 @@ def parse(fields: dict[str, str]) -> Reported:
         raise ValueError(f"runs must be a whole number, 0 or more, got {runs!r}")
     return Reported(
         claim=fields["claim"],
+        baseline=fields["baseline"],
         metric=fields["metric"],
         statistic=fields["statistic"],
         value=finite("value", fields["value"]),

@@ -23,6 +23,7 @@ from harmonic_lib.paths import data_dir
 
 GOOD = {
     "claim": "a-mlp-harmonic",
+    "baseline": "",
     "metric": "ev_2",
     "statistic": "mean",
     "value": "86.8",
@@ -48,6 +49,7 @@ def test_what_stands_in_a_row_is_read(tmp_path: Path) -> None:
     (first, second) = read_folder(tmp_path)["one"]
     assert first == Reported(
         "a-mlp-harmonic",
+        "",
         "ev_2",
         "mean",
         86.8,
@@ -78,6 +80,7 @@ def test_what_stands_in_a_row_is_read(tmp_path: Path) -> None:
         ({"tolerance": "-0.5"}, "tolerance must be a finite number of at least 0, got '-0.5'"),
         ({"tolerance": "small"}, "tolerance must be a finite number of at least 0, got 'small'"),
         ({"statistic": "mean"}, "a-mlp-harmonic, ev_2, mean is already in "),
+        ({"baseline": "a-mlp"}, "no row has the claim of the baseline 'a-mlp'"),
     ],
     ids=lambda value: next(iter(value.items())) if isinstance(value, dict) else "",
 )
@@ -87,11 +90,11 @@ def test_a_row_that_is_wrong_is_named(tmp_path: Path, damage: dict[str, str], me
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize("line", ["a-mlp-harmonic,ev_2,run", ",".join(["1"] * 11)])
+@pytest.mark.parametrize("line", ["a-mlp-harmonic,ev_2,run", ",".join(["1"] * 12)])
 def test_a_row_of_another_length_is_named(tmp_path: Path, line: str) -> None:
     path = write(tmp_path / "one.csv", GOOD)
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path}:3: a row must have 10 fields")):
+    with pytest.raises(ValueError, match=re.escape(f"{path}:3: a row must have 11 fields")):
         read_folder(tmp_path)
 
 
@@ -242,6 +245,16 @@ ROWS = [row for rows in every_reported().values() for row in rows]
 def test_every_claim_is_one_name() -> None:
     assert claims() == {row.claim for row in ROWS}
     assert all(re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)*", claim) for claim in claims())
+
+
+def test_every_claim_has_one_baseline_which_has_none_and_is_a_claim_of_its_file() -> None:
+    for rows in every_reported().values():
+        baselines = {(row.claim, row.baseline) for row in rows}
+        claims = dict(baselines)
+        assert len(baselines) == len(claims)
+        named = set(claims.values()) - {""}
+        assert named
+        assert {claims[name] for name in named} == {""}
 
 
 def test_values_are_possible() -> None:
