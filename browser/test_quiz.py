@@ -1,4 +1,4 @@
-"""The quizzes, by keyboard alone; and what their page's source does not say."""
+"""The quizzes, by keyboard alone; and that their page's source does not show the reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUIZZES = quizzes()
 
 
 @pytest.mark.parametrize("chapter", QUIZZES)
-def test_a_quiz_is_taken_by_keyboard_and_its_source_gives_nothing_away(
+def test_a_quiz_is_taken_by_keyboard_and_its_source_shows_no_reason(
     chapter: str, browser: Browser, address: str
 ) -> None:
     tab = browser.new_page()

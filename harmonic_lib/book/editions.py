@@ -9,14 +9,14 @@ import yaml
 from nbformat import NotebookNode
 
 from harmonic_lib.book.outcomes import tagged
-from harmonic_lib.book.quiz import read_questions, seal
+from harmonic_lib.book.quiz import encode, read_questions
 
 EDITIONS = ("public", "instructor")
 QUIZ = re.compile(r"^```\{quiz\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def edition_of(notebook: NotebookNode, edition: str) -> NotebookNode:
-    """The notebook as an edition has it: the public one without solutions, its quizzes sealed.
+    """The notebook as an edition has it: the public one without solutions, the answers of its quizzes encoded.
 
     It is made before anything else, so that nothing that is made from it (outcomes, sources,
     pages, the search index) can hold an answer.
@@ -30,12 +30,12 @@ def edition_of(notebook: NotebookNode, edition: str) -> NotebookNode:
     public.cells = [cell for cell in public.cells if not tagged(cell, "solution")]
     for cell in public.cells:
         if cell.cell_type == "markdown":
-            cell.source = QUIZ.sub(sealed, cell.source)
+            cell.source = QUIZ.sub(encoded, cell.source)
     return public
 
 
-def sealed(quiz: re.Match[str]) -> str:
-    """A quiz directive with its answers sealed."""
-    questions = [seal(question) for question in read_questions(quiz[1])]
+def encoded(quiz: re.Match[str]) -> str:
+    """A quiz directive with its answers encoded."""
+    questions = [encode(question) for question in read_questions(quiz[1])]
     text: str = yaml.safe_dump(questions, allow_unicode=True, sort_keys=False)
     return f"```{{quiz}}\n{text}```"

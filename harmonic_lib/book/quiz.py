@@ -9,14 +9,14 @@ The directive holds YAML, a list of questions:
       because: "The logit has no bound there."
     ```
 
-Answer and reason reach a page sealed: not to be read in its source, and opened by the right
-option alone (``_static/quiz.js``). Whoever tries all options has them; so it is with a quiz.
+A page holds answer and reason in base64, so that nobody reads them by accident, in the page or
+in its source; ``_static/quiz.js`` decodes them. They are not secret.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import json
 from html import escape
 from typing import Any
 
@@ -27,7 +27,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 FIELDS = {"question", "options", "answer", "because"}
-SEALED = {"question", "options", "salt", "sealed"}
+ENCODED = {"question", "options", "encoded"}
 
 
 def read_questions(text: str) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def read_questions(text: str) -> list[dict[str, Any]]:
     if not isinstance(questions, list) or not questions:
         raise ValueError("a quiz must be a list of questions")
     for question in questions:
-        if not isinstance(question, dict) or set(question) not in (FIELDS, SEALED):
+        if not isinstance(question, dict) or set(question) not in (FIELDS, ENCODED):
             raise ValueError(f"a question of a quiz must have {sorted(FIELDS)}, got {question!r}")
         options = question["options"]
         if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
@@ -55,35 +55,13 @@ def read_questions(text: str) -> list[dict[str, Any]]:
     return questions
 
 
-def seal(question: dict[str, Any]) -> dict[str, Any]:
-    """The question with answer and reason in a form that only the right option opens."""
-    if "sealed" in question:
+def encode(question: dict[str, Any]) -> dict[str, Any]:
+    """The question with answer and reason in base64, as the public edition holds it."""
+    if "encoded" in question:
         return question
-    salt = f"{fnv(question['question'].encode()):08x}"
-    reason = question["because"].encode()
-    text = fnv(reason).to_bytes(4, "little") + reason
-    mask = stream(fnv(f"{salt}:{question['answer']}".encode()))
-    box = bytes(byte ^ next(mask) for byte in text)
-    open_fields = {key: question[key] for key in ("question", "options")}
-    return {**open_fields, "salt": salt, "sealed": base64.b64encode(box).decode()}
-
-
-def fnv(data: bytes) -> int:
-    """The 32-bit FNV-1a hash."""
-    value = 0x811C9DC5
-    for byte in data:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
-
-
-def stream(seed: int) -> Iterator[int]:
-    """Bytes of Marsaglia's 32-bit xorshift."""
-    state = seed or 1
-    while True:
-        state ^= state << 13 & 0xFFFFFFFF
-        state ^= state >> 17
-        state ^= state << 5 & 0xFFFFFFFF
-        yield state & 0xFF
+    secret = json.dumps({"answer": question["answer"], "because": question["because"]})
+    shown = {key: question[key] for key in ("question", "options")}
+    return shown | {"encoded": base64.b64encode(secret.encode()).decode()}
 
 
 class QuizForm(nodes.General, nodes.Element):  # type: ignore[misc]
@@ -114,8 +92,7 @@ class Quiz(SphinxDirective):
             raise self.error(str(error)) from error
         whole = QuizForm()
         for number, asked in enumerate(questions, 1):
-            box = seal(asked)
-            one = QuizQuestion(salt=box["salt"], sealed=box["sealed"])
+            one = QuizQuestion(encoded=encode(asked)["encoded"])
             one += QuizLegend("", "", *self.inline(f"{number}. {asked['question']}"))
             for index, text in enumerate(asked["options"], 1):
                 one += QuizOption("", "", *self.inline(text), name=f"quiz-{number}", index=index)
@@ -147,8 +124,7 @@ def depart_quiz(self: HTML5Translator, node: nodes.Element) -> None:
 
 
 def visit_question(self: HTML5Translator, node: nodes.Element) -> None:
-    salt, box = escape(node["salt"]), escape(node["sealed"])
-    self.body.append(f'<fieldset data-salt="{salt}" data-sealed="{box}">')
+    self.body.append(f'<fieldset data-encoded="{escape(node["encoded"])}">')
 
 
 def depart_question(self: HTML5Translator, node: nodes.Element) -> None:
