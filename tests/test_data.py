@@ -7,6 +7,8 @@ import hashlib
 import importlib.util
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -136,6 +138,31 @@ def test_reads_the_layout_of_torchvision(
     assert data.origin == "complete"
 
 
+@pytest.mark.parametrize("end", ["", ".gz"], ids=["plain", "gz"])
+@pytest.mark.parametrize("flat", [False, True], ids=["MNIST/raw", "flat"])
+@pytest.mark.parametrize("dot", [False, True], ids=["-idx", ".idx"])
+def test_reads_files_with_a_dot_and_files_that_lie_flat(
+    write_mnist: Writer, tmp_path: Path, end: str, flat: bool, dot: bool
+) -> None:
+    images, labels = write_mnist(tmp_path / "given", compressed=bool(end))["test"]
+    raw = mnist.folder(tmp_path / "given")
+    place = tmp_path / "moved" if flat else mnist.folder(tmp_path / "moved")
+    place.mkdir(parents=True)
+    for path in raw.iterdir():
+        path.rename(place / (path.name.replace("-idx", ".idx") if dot else path.name))
+    data = load("mnist", "test", tmp_path / "moved")
+    np.testing.assert_array_equal(data.images.squeeze(1) * 255, images)
+    np.testing.assert_array_equal(data.labels, labels)
+
+
+def test_only_what_reads_the_complete_set_imports_torchvision() -> None:
+    program = (
+        "import sys; from harmonic_lib.data import load; load('mnist', 'test');"
+        "sys.exit('torchvision' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_plain_and_compressed_files_have_one_digest(write_mnist: Writer, tmp_path: Path) -> None:
     write_mnist(tmp_path)
     plain = load("mnist", "train", tmp_path).digest()
@@ -169,10 +196,23 @@ def test_a_missing_file_is_named_with_its_place_and_the_ways_out(
     with pytest.raises(FileNotFoundError) as raised:
         load("mnist", "test", tmp_path)
     message = str(raised.value)
-    assert "t10k-labels-idx1-ubyte" in message
-    assert "t10k-images-idx3-ubyte" not in message
+    assert "no t10k-labels-idx1-ubyte" in message
+    assert "no t10k-images-idx3-ubyte" not in message
     assert str(mnist.folder(tmp_path)) in message
     assert "complete=True" in message
+
+
+def test_what_lies_in_the_folder_instead_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load("mnist", "test", tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=f"{re.escape(str(tmp_path))} holds nothing"):
+        load("mnist", "test", tmp_path)
+    for number in range(10):
+        (tmp_path / f"digits-{number}.csv").touch()
+    with pytest.raises(FileNotFoundError, match=r"holds digits-0\.csv, .*-7\.csv and 2 more"):
+        load("mnist", "test", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"digits-0\.csv is not a folder"):
+        load("mnist", "test", tmp_path / "digits-0.csv")
 
 
 # --- damaged files --------------------------------------------------------------------------
@@ -183,11 +223,11 @@ IMAGES, LABELS = mnist.FILES["test"]
 @pytest.mark.parametrize(
     ("name", "damage", "expected"),
     [
-        (IMAGES, lambda content: b"", "begins with 00000803, found none"),
+        (IMAGES, lambda content: b"", "a header of 16 bytes, found 0 bytes"),
         (IMAGES, lambda content: b"\0\0\x08\x01" + content[4:], "00000803, found 00000801"),
-        (IMAGES, lambda content: b"<!DOCTYPE html>", "00000803, found 3c21444f"),
+        (IMAGES, lambda content: b"<!DOCTYPE html>" + content, "00000803, found 3c21444f"),
         (LABELS, lambda content: b"\0\0\x0d\x01" + content[4:], "00000801, found 00000d01"),
-        (IMAGES, lambda content: content[:10], "items of shape (28, 28)"),
+        (IMAGES, lambda content: content[:10], "a header of 16 bytes, found 10 bytes"),
         (IMAGES, lambda content: content[:-1], "7,856 bytes, found 7,855 bytes"),
         (LABELS, lambda content: content + b"\0", "18 bytes, found 19 bytes"),
         (LABELS, lambda content: content[:4] + bytes(4), "found sizes (0,)"),

@@ -2,7 +2,7 @@
 
     python data/samples/make_mnist_sample.py ROOT
 
-ROOT holds the complete MNIST in torchvision's layout. Stratified at random with seed 0:
+ROOT holds the complete MNIST, in torchvision's layout or flat. Stratified at random with seed 0:
 the same input gives the same images. Prints the SHA-256 of the files.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from harmonic_lib.data.idx import find_idx, read_idx
-from harmonic_lib.data.mnist import FILES, folder
+from harmonic_lib.data.idx import read_idx
+from harmonic_lib.data.mnist import FILES, find, folder
 
 SIZES = {"train": 6_000, "test": 1_000}
 
@@ -29,14 +29,14 @@ def idx_bytes(values: np.ndarray) -> bytes:
 
 
 def main() -> None:
-    source = folder(Path(sys.argv[1]))
+    source = Path(sys.argv[1])
     target = folder(Path(__file__).parent)
     target.mkdir(parents=True, exist_ok=True)
     for split, size in SIZES.items():
-        paths = [find_idx(source, name) for name in FILES[split]]
+        paths = find(source, split)
         if None in paths:
             sys.exit(f"MNIST is not in {source}")
-        images, labels = read_idx(paths[0], (28, 28)).numpy(), read_idx(paths[1], ()).numpy()
+        images, labels = read_idx(paths[0], (28, 28)), read_idx(paths[1], ())
         rows, _ = train_test_split(
             np.arange(len(labels)), train_size=size, random_state=0, stratify=labels
         )

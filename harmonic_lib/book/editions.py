@@ -16,7 +16,7 @@ QUIZ = re.compile(r"^```\{quiz\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def edition_of(notebook: NotebookNode, edition: str) -> NotebookNode:
-    """The notebook as an edition has it: the public one without solutions, the answers of its quizzes encoded.
+    """The notebook as an edition has it: the public one has no solutions and encoded quizzes.
 
     It is made before anything else, so that nothing that is made from it (outcomes, sources,
     pages, the search index) can hold an answer.

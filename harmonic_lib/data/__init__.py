@@ -25,8 +25,9 @@ def load(
     Args:
         name: "digits" (scikit-learn's, always complete) or "mnist".
         split: "train" or "test".
-        root: the folder of the complete set in torchvision's layout
-            (``root/MNIST/raw/train-images-idx3-ubyte``, plain or ``.gz``, …).
+        root: the folder of the complete set, with the files in torchvision's layout
+            (``root/MNIST/raw/train-images-idx3-ubyte``, …) or in the folder itself; plain or
+            ``.gz``, also named ``train-images.idx3-ubyte``.
         complete: asks for the complete set; it is downloaded by torchvision where
             ``root`` (default: ``~/.cache/harmonic_lib``) does not hold it.
 

@@ -1,48 +1,51 @@
-"""The IDX file format of MNIST: a magic number, the sizes, then one byte a value."""
+"""The IDX file format of MNIST: a magic number, the sizes, then one byte per value."""
 
 from __future__ import annotations
 
 import gzip
 import math
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
-UNSIGNED_BYTE = 8
-
-
-def find_idx(folder: Path, name: str) -> Path | None:
-    """The file ``name`` in ``folder``, plain or compressed, or None."""
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    return None
+UNSIGNED_BYTES = 0x0800  # the magic number, before the number of dimensions is added
 
 
-def read_idx(path: Path, item_shape: tuple[int, ...]) -> Tensor:
-    """Read an IDX file, plain or ``.gz``, of N items of ``item_shape``: (N, *item_shape), uint8.
+def find_idx(folders: Iterable[Path], name: str) -> Path | None:
+    """The first file in the folders with that name, plain or ``.gz``, or None.
+
+    ``train-images-idx3-ubyte`` is also found as ``train-images.idx3-ubyte``.
+    """
+    names = (name, name.replace("-idx", ".idx"))
+    paths = [folder / f"{each}{end}" for folder in folders for each in names for end in ("", ".gz")]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_idx(path: Path, item_shape: tuple[int, ...]) -> np.ndarray:
+    """Read N items of ``item_shape`` from an IDX file, plain or ``.gz``: (N, *item_shape), uint8.
 
     Raises:
-        ValueError: the file is not what its name promises; the message says what was
-            expected, what was found and what to do.
+        ValueError: the file is damaged; the message says what was expected, what was found and
+            what to do.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise damaged(path, "a readable file", str(error)) from error
     ndim = 1 + len(item_shape)
-    header = 4 * (1 + ndim)
-    magic = bytes((0, 0, UNSIGNED_BYTE, ndim))
-    if content[:4] != magic:
-        raise damaged(path, f"a file that begins with {magic.hex()}", content[:4].hex() or "none")
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
+    start = 4 * (1 + ndim)
+    if len(content) < start:
+        raise damaged(path, f"a header of {start} bytes", f"{len(content)} bytes")
+    magic, *sizes = np.frombuffer(content, ">u4", count=1 + ndim).tolist()
+    if magic != UNSIGNED_BYTES + ndim:
+        raise damaged(path, f"the magic number {UNSIGNED_BYTES + ndim:08x}", f"{magic:08x}")
     if tuple(sizes[1:]) != item_shape or sizes[0] < 1:
         raise damaged(path, f"items of shape {item_shape}", f"sizes {tuple(sizes)}")
-    if len(content) != header + math.prod(sizes):
-        raise damaged(path, f"{header + math.prod(sizes):,} bytes", f"{len(content):,} bytes")
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).view(sizes)
+    if len(content) != start + math.prod(sizes):
+        raise damaged(path, f"{start + math.prod(sizes):,} bytes", f"{len(content):,} bytes")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
 
 
 def damaged(path: Path, expected: str, found: str) -> ValueError:

@@ -23,15 +23,8 @@ def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
     if root is None and not complete:
         return read(data_dir() / "samples", split, "sample")
     root = (CACHE if root is None else root).expanduser()
-    missing = [name for name in FILES[split] if find_idx(folder(root), name) is None]
-    if missing and complete:
+    if complete and None in find(root, split):
         download(root, split)
-    elif missing:
-        raise FileNotFoundError(
-            f"MNIST: no {' and no '.join(missing)} (plain or .gz) in {folder(root)}; put the "
-            "files there, ask for the download with complete=True, or leave root out for the "
-            "committed sample"
-        )
     return read(root, split, "complete")
 
 
@@ -51,17 +44,43 @@ def folder(root: Path) -> Path:
     return root / "MNIST" / "raw"
 
 
+def find(root: Path, split: str) -> list[Path | None]:
+    """The files of images and of labels, in torchvision's place or in ``root`` itself."""
+    return [find_idx((folder(root), root), name) for name in FILES[split]]
+
+
+def missing(root: Path, split: str) -> FileNotFoundError:
+    """The error for files that are not there."""
+    files = zip(FILES[split], find(root, split), strict=True)
+    names = " and no ".join(name for name, path in files if path is None)
+    return FileNotFoundError(
+        f"MNIST: no {names} (plain or .gz, also with .idx for -idx) in {folder(root)} or {root}. "
+        f"{contents(root)}; {contents(folder(root))}. Put the files there, ask for the download "
+        "with complete=True, or leave root out for the committed sample"
+    )
+
+
+def contents(folder: Path, most: int = 8) -> str:
+    """What a folder holds, in words."""
+    if not folder.is_dir():
+        return f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist"
+    names = sorted(entry.name for entry in folder.iterdir())
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{folder} holds {', '.join(names[:most]) or 'nothing'}{more}"
+
+
 def read(root: Path, split: str, origin: str) -> LabelledImages:
     """Read and check one split.
 
     Raises:
+        FileNotFoundError: a file is missing; the message says what the folders hold.
         ValueError: a file is damaged, or the two files of the split do not belong together.
     """
-    images_path, labels_path = (find_idx(folder(root), name) for name in FILES[split])
+    images_path, labels_path = find(root, split)
     if images_path is None or labels_path is None:
-        raise FileNotFoundError(f"MNIST: {' and '.join(FILES[split])} expected in {folder(root)}")
-    pixels = read_idx(images_path, (28, 28))
-    labels = read_idx(labels_path, ())
+        raise missing(root, split)
+    pixels = torch.tensor(read_idx(images_path, (28, 28)))
+    labels = torch.tensor(read_idx(labels_path, ()))
     if len(pixels) != len(labels) or labels.max() > 9:
         raise ValueError(
             f"{images_path} holds {len(pixels)} images, {labels_path} {len(labels)} labels up to "
