@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from harmonic_lib import markdown
 from harmonic_lib.checks import check_name
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.evidence.reported import every_reported
@@ -135,9 +136,8 @@ def badges(verdict: Verdict) -> list[str]:
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], style: str) -> str:
-    """A table, in Markdown or in columns of equal width."""
+    """A table of left-aligned columns, in Markdown or padded with spaces."""
     if style == "markdown":
-        rows = [head, ["---"] * len(head), *lines]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        return markdown.table(" | ".join(head), lines, "l" * len(head))
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in [head, *lines])

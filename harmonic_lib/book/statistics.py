@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from harmonic_lib.book.outcomes import Outcome, tagged
+from harmonic_lib.markdown import table
 
 PAGE = "appendices/run_statistics"
 PLACE = "<!-- run statistics -->"
+COLUMNS = "chapter | profile | seconds | slowest cell | finished (UTC) | device | this build"
 
 
 def statistics_page(text: str, outcomes: Sequence[Outcome], fresh: Collection[str]) -> str:
@@ -21,20 +23,27 @@ def statistics_page(text: str, outcomes: Sequence[Outcome], fresh: Collection[st
     """
     if PLACE not in text:
         raise ValueError(f"the page {PAGE} has no line {PLACE!r}")
-    head = "| chapter | profile | seconds | slowest cell | finished (UTC) | device | this build |"
-    rows = [head, "|---|---|--:|---|---|---|---|"]
-    for outcome in outcomes:
-        facts = outcome.facts
-        rows.append(
-            f"| {{doc}}`/chapters/{outcome.chapter.name}` | {facts['profile']} "
-            f"| {facts['seconds']:.1f} | {slowest_cell(outcome)} | {facts['finished'][:16]} "
-            f"| {facts['device']} | {'ran' if outcome.chapter.name in fresh else 'kept'} |"
-        )
+    rows = [row(outcome, outcome.chapter.name in fresh) for outcome in outcomes]
     total = sum(outcome.facts["seconds"] for outcome in outcomes)
-    rows.append(f"| **all** | | **{total:.1f}** | | | | |")
+    rows.append(["**all**", "", f"**{total:.1f}**", "", "", "", ""])
     latest = max(outcomes, key=lambda outcome: str(outcome.facts["finished"]))
     kinds = ", ".join(f"{name} {v}" for name, v in latest.facts["versions"].items())
-    return text.replace(PLACE, "\n".join(rows) + f"\n\nVersions of the latest run: {kinds}.")
+    whole = table(COLUMNS, rows, "llrllll")
+    return text.replace(PLACE, f"{whole}\n\nVersions of the latest run: {kinds}.")
+
+
+def row(outcome: Outcome, ran: bool) -> list[str]:
+    """The cells of one chapter; ``ran``: it was run for this build."""
+    facts = outcome.facts
+    return [
+        f"{{doc}}`/chapters/{outcome.chapter.name}`",
+        facts["profile"],
+        f"{facts['seconds']:.1f}",
+        slowest_cell(outcome),
+        facts["finished"][:16],
+        facts["device"],
+        "ran" if ran else "kept",
+    ]
 
 
 def slowest_cell(outcome: Outcome) -> str:

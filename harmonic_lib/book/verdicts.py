@@ -116,7 +116,7 @@ def section(name: str, verdicts: Sequence[Verdict], links: Links) -> str:
     ran = [verdict for verdict in verdicts if verdict.records]
     if ran:
         lines = [compared_line(name, verdict, links) for verdict in ran]
-        parts += [markdown(COLUMNS, lines), configurations(ran)]
+        parts += [table(COLUMNS, lines, "markdown"), configurations(ran)]
     rest: dict[tuple[str, str, str], list[Verdict]] = {}
     for verdict in verdicts:
         if not verdict.records:
@@ -127,7 +127,7 @@ def section(name: str, verdicts: Sequence[Verdict], links: Links) -> str:
             [links.claim(name, claim), "; ".join(map(number, each)), shown(each[0])]
             for (claim, _, _), each in rest.items()
         ]
-        parts.append(markdown(("claim", "reported numbers", "verdict"), lines))
+        parts.append(table(("claim", "reported numbers", "verdict"), lines, "markdown"))
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts(verdicts).items() if n)
     body = "\n\n".join(parts)
     return f"### {spoken(name)}\n\n````{{dropdown}} {told}\n{body}\n````"
@@ -157,7 +157,7 @@ def configurations(ran: Sequence[Verdict]) -> str:
         ]
         for digest, record in records.items()
     ]
-    return markdown(("configuration", "claim", "as JSON"), lines)
+    return table(("configuration", "claim", "as JSON"), lines, "markdown")
 
 
 def number(verdict: Verdict) -> str:
@@ -183,9 +183,3 @@ def shown(verdict: Verdict) -> str:
 def spoken(name: str) -> str:
     """An experiment's name as words."""
     return TITLES.get(name, name.replace("_", " ").capitalize())
-
-
-def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose cells may hold any text."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return table(head, cells, "markdown")
