@@ -79,24 +79,26 @@ def groups(case: str) -> Iterator[Group]:
     for size in SIZES[case]:
         if case == "pairs":
             for distance, form in PAIRS:
-                ways = ["hl.distance", "hl.distance, eager", "broadcast"]
-                ways += ["torch.cdist"] if distance in CDIST else []
+                providers = ["hl.distance", "hl.distance, eager", "broadcast"]
+                providers += ["torch.cdist"] if distance in CDIST else []
                 task = Task(case, "distance", distance, form, "", *size)
-                yield Group("broadcast", [replace(task, provider=way) for way in ways])
+                yield Group(
+                    "broadcast", [replace(task, provider=provider) for provider in providers]
+                )
             continue
         dtype = "bfloat16" if case == "gpu" else "float32"
         linear = Task(case, "step" if case == "step" else "loss", "", "", "linear", *size, dtype)
-        others, forms, ways = [], list(FORMS), ["head.loss"]
+        others, forms, providers = [], list(FORMS), ["head.loss"]
         if case == "vocabulary":
             others, forms = ["F.linear_cross_entropy", CHUNKED], PRODUCTS
         if case == "step":
-            ways = ["head.loss", "logits"]
+            providers = ["head.loss", "logits"]
         if case == "gpu":
             others, forms = list(PACKAGES), [(s.name, s.form) for s in hl.DISTANCES.values()]
-        tasks = [replace(linear, provider=way) for way in others] + [
-            replace(linear, distance=distance, form=form, provider=way)
+        tasks = [replace(linear, provider=provider) for provider in others] + [
+            replace(linear, distance=distance, form=form, provider=provider)
             for distance, form in forms
-            for way in ways
+            for provider in providers
         ]
         compared = case != "all forms"
         yield Group("linear" if compared else "", [linear, *tasks] if compared else tasks)

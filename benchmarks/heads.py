@@ -206,8 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found.append(row)
             names = ("operation", "distance", "form", "provider", "K")
             words = " ".join(str(row[name]) for name in names if row.get(name))
-            told = f"{row['median_ms']} ms, ratio {row.get('ratio') or '–'}"
-            print(f"  {words}: {told}, {row.get('peak_mb') or '–'} MiB", flush=True)
+            timing = f"{row['median_ms']} ms, ratio {row.get('ratio') or '–'}"
+            print(f"  {words}: {timing}, {row.get('peak_mb') or '–'} MiB", flush=True)
         if found:
             replace_case(TABLE, case, found)
 

@@ -62,9 +62,11 @@ def errors() -> Iterator[dict[str, object]]:
     torch.manual_seed(0)
     for near, target in itertools.product(CROWDS, DISTANCES):
         x = LENGTH * torch.nn.functional.normalize(torch.randn(N, D), dim=-1)
-        way = torch.nn.functional.normalize(torch.randn(near, N, D, dtype=torch.float64), dim=-1)
+        direction = torch.nn.functional.normalize(
+            torch.randn(near, N, D, dtype=torch.float64), dim=-1
+        )
         steps = target * (1 + torch.arange(near) / 10)
-        crowd = (x.double() + steps[:, None, None] * way).float().reshape(-1, D)
+        crowd = (x.double() + steps[:, None, None] * direction).float().reshape(-1, D)
         far = LENGTH * torch.nn.functional.normalize(torch.randn(K - near * N, D), dim=-1)
         true = torch.linalg.vector_norm(x.double() - crowd[:N].double(), dim=-1)
         for provider, distance in PROVIDERS.items():

@@ -129,7 +129,7 @@ def verdict(
     name, reason, interval = compare(row, values)
     if name == "not reproduced" and direction is not None:
         name = "same direction" if direction.same else name
-        reason += f"; {told(direction)}"
+        reason += f"; {direction_text(direction)}"
     ours = OURS[row.statistic](values)
     return Verdict(row, name, reason + note, ours, interval, found, len(values))
 
@@ -266,7 +266,7 @@ def paired_over_seeds(
     return replace(paired, p_value=sign_test(won, lost))
 
 
-def told(direction: Direction) -> str:
+def direction_text(direction: Direction) -> str:
     """A comparison of two heads, in words."""
     ours = direction.ours
     return (

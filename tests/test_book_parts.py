@@ -281,9 +281,9 @@ def test_measured_times_reach_the_table_and_the_chapter(
         ("a", "full"): 700,
         ("a", "quick"): 75,
     }
-    told = nbformat.read(tmp_path / "chapters" / "a.ipynb", as_version=4).cells[0].source
+    opening = nbformat.read(tmp_path / "chapters" / "a.ipynb", as_version=4).cells[0].source
     line = "1 min 15 s at `quick` (CPU, 2 threads); 11 min 40 s at `full` (GPU)."
-    assert told == f"# A\n\n**Run time**, measured: {line}\n\nMore."
+    assert opening == f"# A\n\n**Run time**, measured: {line}\n\nMore."
 
 
 def test_every_file_agrees_with_the_one_address() -> None:

@@ -65,9 +65,9 @@ def test_it_opens_with_what_a_reader_needs(chapter: Path, notebook: nbformat.Not
     assert "[![Open in Colab](" in opening
     times = read_times(table())
     name = chapter.relative_to(ROOT / "chapters").with_suffix("").as_posix()
-    told = [times[name, profile] for profile in ("quick", "full") if (name, profile) in times]
-    assert told
-    assert run_time_line(told) in opening
+    known = [times[name, profile] for profile in ("quick", "full") if (name, profile) in times]
+    assert known
+    assert run_time_line(known) in opening
 
 
 def test_the_parameters_are_the_same_everywhere(notebook: nbformat.NotebookNode) -> None:
@@ -136,7 +136,7 @@ def answers() -> dict[str, set[str]]:
     for path in CHAPTERS:
         notebook = nbformat.read(path, as_version=4)
         open_cells = [c.source for c in notebook.cells if c.metadata.get("tags") != ["solution"]]
-        told = {line.strip() for source in open_cells for line in source.splitlines()}
+        public = {line.strip() for source in open_cells for line in source.splitlines()}
         lines = {
             line.strip()
             for cell in notebook.cells
@@ -144,7 +144,7 @@ def answers() -> dict[str, set[str]]:
             for line in cell.source.splitlines()
         }
         # What a function is called and takes is in its stub, too.
-        secret = {line for line in lines - told if len(line) > 20 and not line.startswith("def ")}
+        secret = {line for line in lines - public if len(line) > 20 and not line.startswith("def ")}
         for quiz in QUIZ.findall(prose(notebook)):
             secret |= {question["because"] for question in read_questions(quiz)}
         found[path.stem] = secret

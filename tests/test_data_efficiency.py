@@ -244,9 +244,9 @@ def test_differences_are_paired_and_corrected() -> None:
     assert efficiency.corrected(gains)["modular_addition", 0.4] == pytest.approx(2 * p)
     line = efficiency.difference_table(gains).splitlines()[3]
     assert line.startswith("| modular addition | 0 ± 1 | – | – | +91 ± 5 \\* | –")
-    told = efficiency.sentence(gains)
-    assert "2 comparisons that are recorded so far, of 45," in told
-    assert "higher in 1 (modular addition at 0.4) and significantly lower in 0; in 1" in told
+    said = efficiency.sentence(gains)
+    assert "2 comparisons that are recorded so far, of 45," in said
+    assert "higher in 1 (modular addition at 0.4) and significantly lower in 0; in 1" in said
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:

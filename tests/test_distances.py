@@ -170,9 +170,9 @@ def groups(
     """Long inputs in float32, with prototypes of their own at each of the ``gaps`` from them."""
     x = rng.normal(size=(k // len(gaps), 64))
     x = (30 * x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
-    way = rng.normal(size=(len(gaps), *x.shape))
-    way /= np.linalg.norm(way, axis=-1, keepdims=True)
-    w = x + np.array(gaps)[:, None, None] * way
+    directions = rng.normal(size=(len(gaps), *x.shape))
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    w = x + np.array(gaps)[:, None, None] * directions
     return x, w.reshape(k, 64).astype(np.float32)
 
 

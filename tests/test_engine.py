@@ -365,11 +365,11 @@ def test_without_a_compiler_there_is_one_warning_and_the_right_number() -> None:
 def test_who_asks_for_a_compiler_hears_that_there_is_none() -> None:
     distance, x, w = hl.distance("canberra"), torch.randn(5, 6), torch.randn(20, 6)
     with (
-        pytest.raises(RuntimeError, match="fails; leave the engine at 'auto'") as told,
+        pytest.raises(RuntimeError, match="fails; leave the engine at 'auto'") as raised,
         hl.engine("compiled"),
     ):
         distance(x, w)
-    assert "no compiler" in str(told.value.__cause__)
+    assert "no compiler" in str(raised.value.__cause__)
     assert engine._compiler_works
 
 

@@ -165,12 +165,12 @@ def drawn_in(axes: Axes, colour: object) -> list[list[list[float]]]:
 
 def test_exponents_show_every_seed_and_the_medians() -> None:
     epoch, accuracy, ev = draw.exponents(ROWS, last=1000).axes
-    *dots, middle = drawn_in(epoch, COLOURS[0])
+    *dots, medians = drawn_in(epoch, COLOURS[0])
     heights = [y for line in dots for _, y in line if math.isfinite(y)]
     assert sorted(heights)[:3] == [10, 10, 30]
     assert len(marks(epoch, draw.UP)) == 3
     assert all(y > 1000 for _, y in marks(epoch, draw.UP))
-    assert middle == [[1, 30], [4, math.inf]]  # of 4, more than half are late
+    assert medians == [[1, 30], [4, math.inf]]  # of 4, more than half are late
     *fits, fitted = drawn_in(epoch, INK)[:3]
     assert fitted == [[1, 6], [4, math.inf]]
     assert [y for line in fits for _, y in line] == [5, 6, 7, 8, math.inf, math.inf]

@@ -83,16 +83,16 @@ EXAMPLES: dict[prop.Rule, tuple[list[Fact], set[Fact]]] = {
 
 @pytest.mark.parametrize("rule", prop.RULES)
 def test_each_rule_says_what_it_should(rule: prop.Rule) -> None:
-    told, follows = EXAMPLES[rule]
-    assert set(rule(prop.known(told))) - set(told) == follows
-    for fact in told:  # and nothing of that without any one of its premises
-        less = prop.known([each for each in told if each != fact])
+    given, follows = EXAMPLES[rule]
+    assert set(rule(prop.known(given))) - set(given) == follows
+    for fact in given:  # and nothing of that without any one of its premises
+        less = prop.known([each for each in given if each != fact])
         assert not follows & set(rule(less))
 
 
 def test_chaining_counts_rounds_and_rejects_contradictions() -> None:
-    told = [(4, SIBLING, 5), (5, PARENT, 2), (2, PARENT, 1)]
-    found = prop.closure(told)
+    given = [(4, SIBLING, 5), (5, PARENT, 2), (2, PARENT, 1)]
+    found = prop.closure(given)
     assert found[4, SIBLING, 5] == 0
     assert found[5, SIBLING, 4] == found[4, PARENT, 2] == found[5, GRANDPARENT, 1] == 1
     assert found[4, GRANDPARENT, 1] == 2
@@ -109,21 +109,21 @@ def test_every_fact_of_the_clean_splits_is_derived_or_refuted() -> None:
 
 
 def test_another_family_has_what_is_told_and_answers_otherwise() -> None:
-    told, asked = family.split(789)
-    full = prop.closure(told)
+    given, asked = family.split(789)
+    full = prop.closure(given)
     assert full.keys() <= set(family.facts())
     open_facts = [fact for fact in asked if fact not in full]
     assert open_facts
     for fact in open_facts:
-        other = prop.other_family(told, fact)
+        other = prop.other_family(given, fact)
         assert other is not None
         assert prop.is_family(other)
         facts = prop.facts_of(other)
-        assert set(told) <= facts
+        assert set(given) <= facts
         assert fact not in facts
     # what follows has no other answer in any family, so none may be found
     derived = [fact for fact in asked if fact in full][::8]
-    assert all(prop.other_family(told, fact) is None for fact in derived)
+    assert all(prop.other_family(given, fact) is None for fact in derived)
 
 
 # --- one step ---------------------------------------------------------------------------------
@@ -253,8 +253,8 @@ def test_accuracy_by_relation_and_the_answers_to_siblings() -> None:
 def test_the_splits_are_those_of_the_networks() -> None:
     config = family.config_of("harmonic, n = 2")
     (own,) = algo.splits(config, task("genealogy"), (52,))
-    told, asked = family.split(52)
-    assert told == [family.facts()[k] for k in own.train.tolist()]
+    given, asked = family.split(52)
+    assert given == [family.facts()[k] for k in own.train.tolist()]
     assert asked == [family.facts()[k] for k in own.test.tolist()]
     with pytest.raises(ValueError, match="head"):
         family.config_of("softmax")

@@ -318,7 +318,7 @@ def test_the_similarity_floor_is_where_it_is_computed_to_be() -> None:
 def test_the_proposition_on_epsilon_holds_and_can_fail() -> None:
     for eps in (1e-8, 1e-4, 1.0):
         assert health_stories.padding_violation(eps) < 1e-3
-        assert health_stories.padding_violation(eps, way=naive.clamped) > 0.4
+        assert health_stories.padding_violation(eps, guard=naive.clamped) > 0.4
 
 
 def test_a_clamp_takes_the_pull_away_and_epsilon_weakens_it() -> None:

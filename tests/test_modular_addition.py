@@ -364,13 +364,13 @@ def test_lessons_are_told_by_the_numbers() -> None:
     never = math.nan
     flat = {1.0: 0.9, 2.0: 0.9, 4.0: 0.6, 8.0: 0.5, 16.0: 0.5, 32.0: 0.5, None: 0.3}
     epochs = {1.0: never, 2.0: 90.0, 4.0: 10.0, 8.0: 11.0, 16.0: 20.0, 32.0: 40.0, None: never}
-    told = modular.lessons(modular.rungs(every_rung(epochs, flat)))
-    assert [verdict for _, verdict in told] == ["holds", "holds", "holds", "does not hold"]
-    assert "(5, 6, 15, 35 epochs)" in told[2][0]
-    assert told[3][0].endswith("10 with n = 32 alone, 0 with cross-entropy alone, p = 0.002)")
+    found = modular.lessons(modular.rungs(every_rung(epochs, flat)))
+    assert [verdict for _, verdict in found] == ["holds", "holds", "holds", "does not hold"]
+    assert "(5, 6, 15, 35 epochs)" in found[2][0]
+    assert found[3][0].endswith("10 with n = 32 alone, 0 with cross-entropy alone, p = 0.002)")
     other = epochs | {4.0: 30.0, 32.0: never}
-    told = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
-    verdicts = [verdict for _, verdict in told]
+    found = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
+    verdicts = [verdict for _, verdict in found]
     assert verdicts == ["does not hold", "does not hold", "does not hold", "holds"]
     assert modular.lessons([]) == [("the exponents", by_seed.NOT_YET)]
 

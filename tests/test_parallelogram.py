@@ -65,9 +65,9 @@ def test_room_is_the_least_distance_over_the_spread() -> None:
 def test_by_dot_products_only_the_corners_of_a_flat_map_win() -> None:
     assert prop.hull_violation() < 1e-9
     assert prop.hull_violation(lambda _: prop.lifted()) > 1
-    middle = prop.grid() - 2
-    assert prop.addition_accuracy(middle) == 1
-    assert prop.addition_accuracy(middle, prop.dot) == pytest.approx(900 / 7225)
+    centred = prop.grid() - 2
+    assert prop.addition_accuracy(centred) == 1
+    assert prop.addition_accuracy(centred, prop.dot) == pytest.approx(900 / 7225)
 
 
 def test_a_paraboloid_leads_by_half_and_a_flat_map_does_not() -> None:
@@ -204,8 +204,8 @@ def test_a_quad_is_known_by_any_of_its_questions() -> None:
     quads = grid_quads()
     a, b, c, d = quads[10].tolist()
     for question in ((a, c, b), (d, b, c), (c, d, a)):
-        told = analogies.known(quads, torch.tensor([question]))
-        assert told.nonzero().tolist() == [[10]]
+        trained = analogies.known(quads, torch.tensor([question]))
+        assert trained.nonzero().tolist() == [[10]]
     assert not analogies.known(quads, torch.tensor([(a, a, a)])).any()
 
 
@@ -214,12 +214,12 @@ def test_what_is_held_out_was_not_trained_on() -> None:
     found = analogies.held_out(outcome)
     facts = parallelogram()
     split = algorithmic.splits(outcome.config, facts, [0])[0]
-    told = set(split.train.tolist())
-    new = [k for k in range(len(facts.y)) if k not in told]
+    trained = set(split.train.tolist())
+    new = [k for k in range(len(facts.y)) if k not in trained]
     with torch.no_grad():
         right = (outcome.members[0](facts.x).argmax(1) == facts.y)[new].double().mean()
     assert found["right on new facts (%)"][0] == pytest.approx(100 * float(right))
-    questions = {tuple(facts.x[k].tolist()) for k in told}
+    questions = {tuple(facts.x[k].tolist()) for k in trained}
     apart = [not questions & set(map(tuple, q)) for q in analogies.facts_of(grid_quads()).tolist()]
     share = 100 * sum(apart) / len(apart)
     assert found["quads never trained on (%)"][0] == pytest.approx(share)

@@ -177,14 +177,14 @@ def test_live_runs_are_asked_for_cosets() -> None:
             assert one.right <= one.coset["V4"] <= one.coset["A4"] <= 1
             assert one.best.p_value == record.metrics["coset_p_value"]
     assert len(perm.known_table(runs).splitlines()) == 2 + 6
-    told = perm.stalled(runs)
-    assert told.startswith("With n = 4 and seed 684, ")
-    assert "n = 2 and seed 105" in told
-    assert "coset of V4" in told
+    said = perm.stalled(runs)
+    assert said.startswith("With n = 4 and seed 684, ")
+    assert "n = 2 and seed 105" in said
+    assert "coset of V4" in said
     assert perm.halfway(runs).startswith("No cross-entropy seed of this page knows cosets")
     knows = dataclasses.replace(runs["cross-entropy"][0], coset={"A4": 0.9, "V4": 0.8})
-    told = perm.halfway({"cross-entropy": [knows]})
-    assert "can know cosets, too: with seed 684, 80 % of the answers" in told
+    said = perm.halfway({"cross-entropy": [knows]})
+    assert "can know cosets, too: with seed 684, 80 % of the answers" in said
     assert len(perm.panels(outcomes, runs)) == 6
     with pytest.raises(ValueError, match="profile"):
         perm.live("quik")
@@ -220,9 +220,9 @@ def test_records_tell_what_they_hold_and_nothing_else() -> None:
     assert [verdict for _, verdict in perm.lessons(good)] == ["holds"] * 4
     assert [rung.exponent for rung in perm.rungs(good)] == [2.0, 4.0, 8.0, None]
     assert "it is larger: our medians are 20 % with n = 2 and 10 %" in perm.gain(good)
-    told = perm.flat_and_wrong(good)
-    assert "Of our 9 recorded harmonic seeds, 7 are right" in told
-    assert told.endswith("of the 0 with an EV₂ of 90 % or more, 0.")
+    said = perm.flat_and_wrong(good)
+    assert "Of our 9 recorded harmonic seeds, 7 are right" in said
+    assert said.endswith("of the 0 with an EV₂ of 90 % or more, 0.")
     rows = perm.coset_table(good).splitlines()
     assert "| harmonic, n = 2 | 3 | 0 | 0 | 3 | 0 | 0 | 0 | 3 | 1 of 1 | 0.50 | 0.20 |" in rows
     assert "rotations of a cube | 11 | 22 | 33 | 44 | 67 | 89 | 100" in perm.spectrum_table(good)

@@ -164,8 +164,8 @@ def test_a_collision_comes_to_its_floor_at_the_right_ratio_alone(exponent: float
 def test_the_tug_of_war_is_lost_by_one_copy_and_drawn_by_twelve() -> None:
     assert minima.tug_violation(12) < 0
     assert minima.tug_violation(1) > 0.1
-    middle = minima.landscape(12, torch.zeros(1).double(), torch.tensor([1e-6]).double())
-    assert middle.item() == pytest.approx(math.log(4), rel=1e-9)
+    at_origin = minima.landscape(12, torch.zeros(1).double(), torch.tensor([1e-6]).double())
+    assert at_origin.item() == pytest.approx(math.log(4), rel=1e-9)
 
 
 def test_the_landscape_is_the_loss() -> None:

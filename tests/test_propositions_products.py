@@ -30,14 +30,14 @@ def square(x: Tensor, w: Tensor) -> Tensor:
 
 
 def test_euclid_obeys_every_law() -> None:
-    assert max(euc.laws(EUCLID, normal(20, 5)).values()) < 1e-12
+    assert max(euc.violations(EUCLID, normal(20, 5)).values()) < 1e-12
 
 
 def test_others_break_the_laws_that_they_should() -> None:
     points = normal(20, 5)
 
     def broken(d: Pairwise) -> set[str]:
-        return {name for name, worst in euc.laws(d, points).items() if worst > 1e-3}
+        return {name for name, worst in euc.violations(d, points).items() if worst > 1e-3}
 
     assert broken(square) == {"triangle", "degree 1"}
     assert broken(hl.distance("manhattan")) == {"turned together"}
@@ -200,13 +200,13 @@ def test_it_is_euclid_after_a_map() -> None:
 def test_mahalanobis_is_a_metric_that_turning_changes() -> None:
     p, points = mah.some_precision(), normal(20, 5)
     d = hl.distance("mahalanobis", dim=5, precision=p).double().requires_grad_(False)
-    found = euc.laws(d, points)
+    found = euc.violations(d, points)
     assert found.pop("turned together") > 0.1
     assert max(found.values()) < 1e-12
-    assert max(euc.laws(mah.by(2 * torch.eye(5).double()), points).values()) < 1e-12
-    broken = euc.laws(lambda x, w: d(x, w).square(), points)
+    assert max(euc.violations(mah.by(2 * torch.eye(5).double()), points).values()) < 1e-12
+    broken = euc.violations(lambda x, w: d(x, w).square(), points)
     assert min(broken["triangle"], broken["degree 1"]) > 0.1
-    assert euc.laws(lambda x, w: d(x, 2 * w), points)["moved together"] > 0.1
+    assert euc.violations(lambda x, w: d(x, 2 * w), points)["moved together"] > 0.1
 
 
 def test_a_flat_matrix_merges_vectors() -> None:

@@ -53,18 +53,18 @@ def test_modular_addition_and_equivalence() -> None:
 
 
 def test_genealogy() -> None:
-    told = facts("genealogy")
-    for (person, relation), answer in told.items():
+    answers = facts("genealogy")
+    for (person, relation), answer in answers.items():
         if relation == 127:
             assert answer == person // 2
         elif relation == 128:
-            assert told[told[person, 127], 127] == answer
+            assert answers[answers[person, 127], 127] == answer
         else:
-            assert told[answer, 129] == person
-            assert told[answer, 127] == told[person, 127]
-    counts = [sum(r == relation for _, r in told) for relation in (127, 128, 129)]
+            assert answers[answer, 129] == person
+            assert answers[answer, 127] == answers[person, 127]
+    counts = [sum(r == relation for _, r in answers) for relation in (127, 128, 129)]
     assert counts == [125, 123, 124]
-    wrong = set(facts("genealogy_as_released").items()) - set(told.items())
+    wrong = set(facts("genealogy_as_released").items()) - set(answers.items())
     assert wrong == {((126, 129), 127)}
 
 

@@ -90,10 +90,10 @@ def update(root: Path) -> None:
     writer.writerows(asdict(times[key]) for key in sorted(times))
     write_whole(table(), text.getvalue())
     for chapter in chapters:
-        told = [times[chapter.name, p] for p in PROFILES if (chapter.name, p) in times]
+        known = [times[chapter.name, p] for p in PROFILES if (chapter.name, p) in times]
         notebook = read_notebook(chapter.path)
         opening = notebook.cells[0]
-        opening.source = LINE.sub(run_time_line(told), opening.source)
+        opening.source = LINE.sub(run_time_line(known), opening.source)
         write_whole(chapter.path, nbformat.writes(notebook) + "\n")
 
 

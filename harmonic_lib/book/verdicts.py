@@ -128,9 +128,9 @@ def section(name: str, verdicts: Sequence[Verdict], links: Links) -> str:
             for (claim, _, _), each in rest.items()
         ]
         parts.append(table(("claim", "reported numbers", "verdict"), lines, "markdown"))
-    told = ", ".join(f"{n} {verdict}" for verdict, n in counts(verdicts).items() if n)
+    summary = ", ".join(f"{n} {verdict}" for verdict, n in counts(verdicts).items() if n)
     body = "\n\n".join(parts)
-    return f"### {spoken(name)}\n\n````{{dropdown}} {told}\n{body}\n````"
+    return f"### {spoken(name)}\n\n````{{dropdown}} {summary}\n{body}\n````"
 
 
 def compared_line(name: str, verdict: Verdict, links: Links) -> list[str]:

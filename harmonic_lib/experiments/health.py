@@ -85,17 +85,17 @@ def close(
     A gap below the spacing of the numbers is put into eight coordinates that are as small.
     """
     drawn = torch.randn(1 + CLASSES, WIDTH, dtype=torch.float64, generator=g)
-    ways = torch.randn(2, WIDTH, dtype=torch.float64, generator=g)
+    directions = torch.randn(2, WIDTH, dtype=torch.float64, generator=g)
     if gap < 1e-7 * length:
         drawn[0, -8:] *= gap
-        ways[:, :-8] = 0
-    ways[:, -1] = 4.0  # one coordinate leads: no tie for Chebyshev
+        directions[:, :-8] = 0
+    directions[:, -1] = 4.0  # one coordinate leads: no tie for Chebyshev
     drawn *= length / drawn.norm(dim=-1, keepdim=True)
     if gap < 1e-7 * length:
         drawn[0, -8:] /= length
     x, w = drawn[:1], drawn[1:]
     steps = gap * torch.tensor([[1.25], [1.0]], dtype=torch.float64)
-    w[:2] = x + steps * ways / ways.norm(dim=-1, keepdim=True)
+    w[:2] = x + steps * directions / directions.norm(dim=-1, keepdim=True)
     return Case(x.to(dtype), w.to(dtype))
 
 

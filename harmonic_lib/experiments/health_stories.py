@@ -26,9 +26,9 @@ def pairs(
 ) -> tuple[Tensor, Tensor]:
     """x and w (number, width) in float64: w is a gap from x in a random direction."""
     generator = torch.Generator().manual_seed(seed)
-    x, way = torch.randn(2, number, width, dtype=torch.float64, generator=generator)
+    x, direction = torch.randn(2, number, width, dtype=torch.float64, generator=generator)
     x = length * x / x.norm(dim=-1, keepdim=True)
-    return x, x + gap * way / way.norm(dim=-1, keepdim=True)
+    return x, x + gap * direction / direction.norm(dim=-1, keepdim=True)
 
 
 # --- small distances ---------------------------------------------------------------------------
@@ -132,8 +132,10 @@ def flipped(seed: int = 0, gap: float = 3e-3) -> tuple[Tensor, Tensor]:
     while True:
         drawn = torch.randn(6, 768, dtype=torch.float64, generator=generator)
         drawn *= math.sqrt(768) / drawn.norm(dim=-1, keepdim=True)
-        ways = F.normalize(torch.randn(2, 768, dtype=torch.float64, generator=generator), dim=-1)
-        drawn[1:3] = drawn[0] + gap * torch.tensor([[1.0], [2.0]], dtype=torch.float64) * ways
+        directions = F.normalize(
+            torch.randn(2, 768, dtype=torch.float64, generator=generator), dim=-1
+        )
+        drawn[1:3] = drawn[0] + gap * torch.tensor([[1.0], [2.0]], dtype=torch.float64) * directions
         x, w = drawn[:1].float(), drawn[1:].float()
         if released.squared_euclidean(x, w, 0.0)[0, 0] < 0:
             return x, w
@@ -206,15 +208,15 @@ def guards(distances: Tensor, eps: float = 1e-4, exponent: float = 2.0) -> dict[
     The other one does not move, so that its own pull does not count. For the distance as it
     is, for d² clamped at eps, and for eps added to d².
     """
-    ways: dict[str, Callable[[Tensor], Tensor]] = {
+    guarded: dict[str, Callable[[Tensor], Tensor]] = {
         "nothing added": lambda d: d,
         "d² clamped": lambda d: naive.clamped(d.square(), eps),
         "eps added to d²": lambda d: naive.padded(d.square(), eps),
     }
     pulls = {}
-    for name, way in ways.items():
+    for name, guard in guarded.items():
         d = distances.double().clone().requires_grad_()
-        both = torch.stack([way(d), way(0.8 * d.detach())], -1)
+        both = torch.stack([guard(d), guard(0.8 * d.detach())], -1)
         z = hl.harmonic_logits(both, exponent)
         loss = F.cross_entropy(z, torch.zeros(len(d), dtype=torch.long), reduction="sum")
         (grad,) = torch.autograd.grad(loss, d)
@@ -225,12 +227,12 @@ def guards(distances: Tensor, eps: float = 1e-4, exponent: float = 2.0) -> dict[
 def padding_violation(
     eps: float,
     exponent: float = 2.0,
-    way: Callable[[Tensor, float], Tensor] = naive.padded,
+    guard: Callable[[Tensor, float], Tensor] = naive.padded,
 ) -> float:
     """How far, relative to the peak, the slope of -n log d is from n d / (d² + eps), or its
-    largest from n / (2 sqrt(eps)), where ``way`` guards d² by eps."""
+    largest from n / (2 sqrt(eps)), where ``guard`` guards d² by eps."""
     d = (math.sqrt(eps) * torch.logspace(-4, 4, 801, dtype=torch.float64)).requires_grad_()
-    z = -exponent * way(d.square(), eps).log()
+    z = -exponent * guard(d.square(), eps).log()
     (slope,) = torch.autograd.grad(-z.sum(), d)
     peak = exponent / (2 * math.sqrt(eps))
     formula = exponent * d.detach() / (d.detach().square() + eps)

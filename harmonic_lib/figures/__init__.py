@@ -191,9 +191,9 @@ def exponent_sweep(
         for part, axis in enumerate(axes):
             values = [points[n][part] for n in exponents]
             scale = 100 if part == 0 else 1
-            middle = [scale * v.mean for v in values]
+            means = [scale * v.mean for v in values]
             error = [scale * v.half_width for v in values]
-            axis.errorbar(exponents, middle, yerr=error, fmt=dashes, ms=4, capsize=3, color=colour)
+            axis.errorbar(exponents, means, yerr=error, fmt=dashes, ms=4, capsize=3, color=colour)
             axis.axvline(marks[name], color=colour, ls=":", lw=1)
         axes[0].plot([], [], dashes, ms=4, color=colour, label=name)
     for axis, label in zip(axes, ("test accuracy (%)", "cosine with the class mean"), strict=True):
@@ -259,7 +259,7 @@ def times_by_provider(
 
 def step_ratios(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     """Multiples of a reference's time: a panel each, in it a line a distance, a mark a way."""
-    names = list(dict.fromkeys(n for p in panels.values() for way in p.values() for n in way))
+    names = list(dict.fromkeys(n for p in panels.values() for times in p.values() for n in times))
     height = 0.27 * len(names) + 1.2
     figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, height), sharey=True, squeeze=False)
     for axes, (title, series) in zip(grid[0], panels.items(), strict=True):

@@ -115,9 +115,9 @@ def cumulative(curves: Mapping[str, Tensor]) -> Figure:
     for k, (name, shares) in enumerate(curves.items()):
         number = torch.arange(1, shares.shape[1] + 1)
         low, high = 100 * shares.amin(0), 100 * shares.amax(0)
-        middle = 100 * np.median(shares.numpy(), axis=0)
+        median = 100 * np.median(shares.numpy(), axis=0)
         axes.fill_between(number, low, high, color=COLOURS[k], alpha=0.22, lw=0)
-        axes.plot(number, middle, ls=DASHES[k], marker=MARKS[k], ms=4, color=COLOURS[k], label=name)
+        axes.plot(number, median, ls=DASHES[k], marker=MARKS[k], ms=4, color=COLOURS[k], label=name)
     most = max(shares.shape[1] for shares in curves.values())
     axes.set(xticks=range(1, most + 1), ylim=(0, 103), xlabel="principal axes k")
     axes.set_ylabel("cumulative explained\nvariance (%)")
@@ -287,11 +287,11 @@ def seeds_by_exponent(
         if rail is not None and never.any():
             at = torch.full((int(never.sum()),), rail)
             axes.plot(beside[never], at, marker=UP, ls="none", ms=5, color=colour, alpha=0.7)
-        middle = float(np.median(seeds.numpy()))
+        median = float(np.median(seeds.numpy()))
         if row.exponent is None:
-            axes.plot([place / 1.25, place * 1.25], [middle, middle], color=colour)
+            axes.plot([place / 1.25, place * 1.25], [median, median], color=colour)
         else:
-            medians.append((place, middle))
+            medians.append((place, median))
     axes.plot([x for x, _ in medians], [y for _, y in medians], color=colour)
 
 

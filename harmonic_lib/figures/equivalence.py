@@ -62,9 +62,9 @@ def distances(tables: Mapping[str, Tensor], labels: Tensor) -> Figure:
         for end in ends[1:-1]:
             axes.axhline(end - 0.5, color="white", lw=0.8)
             axes.axvline(end - 0.5, color="white", lw=0.8)
-        middles = [(a + b - 1) / 2 for a, b in pairwise(ends)]
-        axes.set_xticks(middles, classes)
-        axes.set_yticks(middles, classes)
+        centres = [(a + b - 1) / 2 for a, b in pairwise(ends)]
+        axes.set_xticks(centres, classes)
+        axes.set_yticks(centres, classes)
         axes.set(title=name, xlabel="class")
         axes.grid(False)
     panels[0, 0].set_ylabel("class")

@@ -107,8 +107,8 @@ def recorded(axes: Axes, points: Mapping[float, Tensor], k: int) -> None:
     for q, seeds in points.items():
         at = torch.full((len(seeds),), q)
         axes.plot(at, 100 * seeds, MARKS[k], ms=3, color=COLOURS[k], alpha=0.5, mew=0)
-    middles = [100 * float(np.nanmedian(seeds.numpy())) for seeds in points.values()]
-    axes.plot(list(points), middles, color=COLOURS[k], lw=1.2)
+    medians = [100 * float(np.nanmedian(seeds.numpy())) for seeds in points.values()]
+    axes.plot(list(points), medians, color=COLOURS[k], lw=1.2)
 
 
 def relations(accuracy: Mapping[str, Mapping[str, Tensor]], limit: Mapping[str, float]) -> Figure:

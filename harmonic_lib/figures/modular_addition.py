@@ -72,8 +72,8 @@ def spectra(tables: Mapping[str, Tensor]) -> Figure:
         number = range(1, len(shares) + 1)
         shades = [COLOURS[1] if share == max(shares) else COLOURS[0] for share in shares]
         axes.bar(number, shares, color=shades, width=0.7)
-        told = f"ring score {max(shares) / 100:.2f}, EV$_2$ {explained_variance(table)[1]:.2f}"
-        axes.text(0.99, 0.9, told, transform=axes.transAxes, ha="right", va="top", fontsize=9)
+        label = f"ring score {max(shares) / 100:.2f}, EV$_2$ {explained_variance(table)[1]:.2f}"
+        axes.text(0.99, 0.9, label, transform=axes.transAxes, ha="right", va="top", fontsize=9)
         axes.set(ylim=(0, 109), xticks=number, title=name)
         axes.set_ylabel("variance (%)")
         axes.grid(False, axis="x")

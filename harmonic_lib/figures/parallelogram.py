@@ -25,9 +25,9 @@ def quads(panels: Mapping[str, tuple[Tensor, Sequence[int]]]) -> Figure:
         a, b, c, d = quad
         around = [a, b, d, c, a]
         panel.plot([x[k] for k in around], [y[k] for k in around], color=COLOURS[1], lw=1.6)
-        middle = points[list(quad)].mean(0)
+        centre = points[list(quad)].mean(0)
         for name, k in zip("abcd", quad, strict=True):
-            away = points[k] - middle
+            away = points[k] - centre
             offset = (11 * away / away.norm()).tolist()
             panel.plot(x[k], y[k], "o", ms=6, color=COLOURS[0])
             panel.annotate(

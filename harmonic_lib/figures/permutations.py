@@ -143,8 +143,8 @@ def parts(rows: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.barh(range(len(rows)), shares, left=start, color=COLOURS[k], label=part, height=0.7)
         for row, (left, share) in enumerate(zip(start, shares, strict=True)):
             if share >= 7:
-                middle, told = left + share / 2, f"{share:.0f}"
-                axes.text(middle, row, told, ha="center", va="center", fontsize=8, color="black")
+                centre, label = left + share / 2, f"{share:.0f}"
+                axes.text(centre, row, label, ha="center", va="center", fontsize=8, color="black")
         start += shares
     axes.set(yticks=range(len(rows)), yticklabels=list(rows), xlim=(0, 100))
     axes.set_xlabel("share of the variance (%)")

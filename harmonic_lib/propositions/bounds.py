@@ -127,8 +127,8 @@ def size_needed(bound: Bound, target: float, delta: float = 0.05, steps: int = 2
     while not enough(high):
         low, high = high, 2 * high
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        midpoint = (low + high) // 2
+        low, high = (low, midpoint) if enough(midpoint) else (midpoint, high)
     return high
 
 
@@ -160,9 +160,9 @@ def kl_inverse(q: Tensor, charge: Tensor) -> Tensor:
     """The largest p in [q, 1] whose relative entropy from q is at most ``charge``, from above."""
     low, high = q.clone(), torch.ones_like(q)
     for _ in range(60):
-        middle = (low + high) / 2
-        inside = binary_kl(q, middle) <= charge  # False for a nan, at middle = 1
-        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+        midpoint = (low + high) / 2
+        inside = binary_kl(q, midpoint) <= charge  # False for a nan, at middle = 1
+        low, high = torch.where(inside, midpoint, low), torch.where(inside, high, midpoint)
     return high
 
 

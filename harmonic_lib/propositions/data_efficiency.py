@@ -109,9 +109,9 @@ def draws_needed(rows: Tensor, draws: Tensor) -> int | None:
     if int(torch.linalg.matrix_rank(rows[draws])) < rank:
         return None
     while low < high:  # a longer prefix has no smaller rank
-        middle = (low + high) // 2
-        enough = int(torch.linalg.matrix_rank(rows[draws[:middle]])) == rank
-        low, high = (low, middle) if enough else (middle + 1, high)
+        midpoint = (low + high) // 2
+        enough = int(torch.linalg.matrix_rank(rows[draws[:midpoint]])) == rank
+        low, high = (low, midpoint) if enough else (midpoint + 1, high)
     return low
 
 

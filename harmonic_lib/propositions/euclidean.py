@@ -46,17 +46,17 @@ def rotation_violation(d: Pairwise, points: Tensor) -> float:
     return float((d(points @ turn, points @ turn) - d(points, points)).abs().max())
 
 
-def laws(d: Pairwise, points: Tensor) -> dict[str, float]:
-    """The violation of each law of the Euclidean distance, as a share of the largest distance."""
+def violations(d: Pairwise, points: Tensor) -> dict[str, float]:
+    """How far d violates each property of the Euclidean distance, relative to its largest value."""
     scale = float(d(points, points).max())
-    violations = {
+    checks = {
         "symmetric": symmetry_violation,
         "triangle": triangle_violation,
         "degree 1": degree_violation,
         "moved together": translation_violation,
         "turned together": rotation_violation,
     }
-    return {name: max(0.0, check(d, points)) / scale for name, check in violations.items()}
+    return {name: max(0.0, check(d, points)) / scale for name, check in checks.items()}
 
 
 def unit_gradient(x: Tensor, w: Tensor) -> Tensor:

@@ -92,48 +92,48 @@ def known(facts: Iterable[Fact]) -> Known:
     return Known(answer, children_of({i: j for (i, r), j in answer.items() if r == PARENT}))
 
 
-def two_steps(told: Known) -> Iterator[Fact]:
+def two_steps(given: Known) -> Iterator[Fact]:
     """The parent of the parent is the grandparent."""
-    for i, j in told.of(PARENT):
-        if (j, PARENT) in told.answer:
-            yield i, GRANDPARENT, told.answer[j, PARENT]
+    for i, j in given.of(PARENT):
+        if (j, PARENT) in given.answer:
+            yield i, GRANDPARENT, given.answer[j, PARENT]
 
 
-def between(told: Known) -> Iterator[Fact]:
+def between(given: Known) -> Iterator[Fact]:
     """The grandparent of i is the parent of the parent of i."""
-    for i, j in told.of(PARENT):
-        if (i, GRANDPARENT) in told.answer:
-            yield j, PARENT, told.answer[i, GRANDPARENT]
+    for i, j in given.of(PARENT):
+        if (i, GRANDPARENT) in given.answer:
+            yield j, PARENT, given.answer[i, GRANDPARENT]
 
 
-def shared(told: Known) -> Iterator[Fact]:
+def shared(given: Known) -> Iterator[Fact]:
     """Siblings have the same parent and grandparent."""
-    for pair in told.of(SIBLING):
+    for pair in given.of(SIBLING):
         for (i, j), r in product((pair, pair[::-1]), (PARENT, GRANDPARENT)):
-            if (i, r) in told.answer:
-                yield j, r, told.answer[i, r]
+            if (i, r) in given.answer:
+                yield j, r, given.answer[i, r]
 
 
-def mutual(told: Known) -> Iterator[Fact]:
+def mutual(given: Known) -> Iterator[Fact]:
     """The sibling of the sibling of i is i."""
-    return ((j, SIBLING, i) for i, j in told.of(SIBLING))
+    return ((j, SIBLING, i) for i, j in given.of(SIBLING))
 
 
-def together(told: Known) -> Iterator[Fact]:
+def together(given: Known) -> Iterator[Fact]:
     """Two children of one parent are siblings."""
-    for own in told.children.values():
+    for own in given.children.values():
         if len(own) == 2:
             i, j = own
             yield from ((i, SIBLING, j), (j, SIBLING, i))
 
 
-def no_room(told: Known) -> Iterator[Fact]:
+def no_room(given: Known) -> Iterator[Fact]:
     """A grandchild of k is a child of one child of k if the other has two children already."""
-    for i, k in told.of(GRANDPARENT):
-        if (i, PARENT) not in told.answer:
-            own = told.children.get(k, set())
-            both = own | {told.answer[j, SIBLING] for j in own if (j, SIBLING) in told.answer}
-            room = [j for j in both if len(told.children.get(j, ())) < 2]
+    for i, k in given.of(GRANDPARENT):
+        if (i, PARENT) not in given.answer:
+            own = given.children.get(k, set())
+            both = own | {given.answer[j, SIBLING] for j in own if (j, SIBLING) in given.answer}
+            room = [j for j in both if len(given.children.get(j, ())) < 2]
             if len(both) == 2 and len(room) == 1:
                 yield i, PARENT, room[0]
 
@@ -142,13 +142,13 @@ DIRECT: tuple[Rule, ...] = (two_steps, between, shared, mutual, together)
 RULES: tuple[Rule, ...] = (*DIRECT, no_room)
 
 
-def closure(told: Collection[Fact], rules: Sequence[Rule] = RULES) -> dict[Fact, int]:
-    """All that follows: each fact with the round of rules in which it turns up, 0 if told.
+def closure(given: Collection[Fact], rules: Sequence[Rule] = RULES) -> dict[Fact, int]:
+    """All that follows: each fact with the round of rules in which it turns up, 0 if given.
 
     Raises:
         ValueError: a question has two answers: no family has these facts, or a rule is wrong.
     """
-    rounds = dict.fromkeys(told, 0)
+    rounds = dict.fromkeys(given, 0)
     while True:
         now = known(rounds)
         if len(now.answer) < len(rounds):
@@ -160,14 +160,14 @@ def closure(told: Collection[Fact], rules: Sequence[Rule] = RULES) -> dict[Fact,
         rounds |= dict.fromkeys(found, number)
 
 
-def other_family(told: Collection[Fact], fact: Fact) -> Parents | None:
-    """A family that has all facts told, and another answer to the question of this one.
+def other_family(given: Collection[Fact], fact: Fact) -> Parents | None:
+    """A family that has all given facts, and another answer to the question of this one.
 
     Tried are the families in which one person or a pair of siblings has another parent than
     in the tree: the person asked about, or its parent, with descendants. None: none of them.
     """
     person, relation, answer = fact
-    need = set(told)
+    need = set(given)
     for mover in dict.fromkeys((person, TREE.get(person, 1))):
         for group in ((mover,), (mover, mover ^ 1)):
             if not TREE.keys() >= set(group):
@@ -201,11 +201,11 @@ def soundness_violation(
     wrong = 0
     for _ in range(draws):
         chosen = sorted(families[int(torch.randint(len(families), (), generator=order))])
-        told = {f for f in chosen if float(torch.rand((), generator=order)) < 0.5}
-        common = set.intersection(*(each for each in families if told <= each))
+        given = {f for f in chosen if float(torch.rand((), generator=order)) < 0.5}
+        common = set.intersection(*(each for each in families if given <= each))
         try:
-            wrong += not closure(told, rules).keys() <= common
-        except ValueError:  # a wrong rule may contradict what was told
+            wrong += not closure(given, rules).keys() <= common
+        except ValueError:  # a wrong rule may contradict what was given
             wrong += 1
     return wrong
 
@@ -237,16 +237,16 @@ def expected_share(q: float, relation: int, chance: Chance = one_step_chance) ->
 
 
 def one_step_violation(chance: Chance = one_step_chance, rules: Sequence[Rule] = DIRECT) -> float:
-    """How far the formula is off in the family of six people, over all sets of facts told."""
+    """How far the formula is off in the family of six people, over all sets of given facts."""
     parents = {i: i // 2 for i in range(2, 7)}
     children, facts = children_of(parents), sorted(facts_of(parents))
     q, worst = 0.7, 0.0
     exact = dict.fromkeys(facts, 0.0)
     for count in range(len(facts) + 1):
-        for told in combinations(facts, count):
-            now = known(told)
-            found = {fact for rule in rules for fact in rule(now)}.difference(told)
-            # of the other facts; the one asked for is not told
+        for given in combinations(facts, count):
+            now = known(given)
+            found = {fact for rule in rules for fact in rule(now)}.difference(given)
+            # of the other facts; the one asked for is not given
             weight = q**count * (1 - q) ** (len(facts) - 1 - count)
             for fact in found:
                 exact[fact] += weight

@@ -219,6 +219,6 @@ def exponent_by_bisection(
 ) -> float:
     """The exponent at which a probability that grows with it reaches ``target``."""
     for _ in range(200):
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if probability(middle) > target else (middle, high)
+        midpoint = math.sqrt(low * high)
+        low, high = (low, midpoint) if probability(midpoint) > target else (midpoint, high)
     return math.sqrt(low * high)

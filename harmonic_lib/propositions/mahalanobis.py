@@ -131,11 +131,11 @@ def step_in_p_violation(
     x, w = normal(8, 5), normal(3, 5, seed=1)
     d = Mahalanobis(5, form).double()
     shape = d.weight.shape
-    start, way = normal(*shape, seed=2) / 2, normal(*shape, seed=3)
+    start, direction = normal(*shape, seed=2) / 2, normal(*shape, seed=3)
     found, matrices = [], []
     with torch.no_grad():
         for move in (0, -step, step):
-            d.weight.copy_(start + move * way)
+            d.weight.copy_(start + move * direction)
             found.append(d(x, w))
             matrices.append(d.precision.clone())
     slope = formula(x, w, matrices[0])

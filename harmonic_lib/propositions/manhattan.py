@@ -143,5 +143,5 @@ def along(weight: Tensor, start: Tensor, end: Tensor) -> float:
 
     The least-squares coefficient over all entries; what lies beside the way does not count.
     """
-    way = end - start
-    return float(((weight - start) * way).sum() / way.square().sum())
+    span = end - start
+    return float(((weight - start) * span).sum() / span.square().sum())

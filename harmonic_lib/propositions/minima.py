@@ -218,19 +218,20 @@ def infinity_violation(
     measure = as_distance(distance, x.shape[1])
     origin = torch.zeros_like(x[:1])
     for s in range(50):
-        way = normal(*shape, seed=100 * seed + s)
-        way = way / measure(origin, way).detach().T  # of length 1, if it is a norm's distance
+        directions = normal(*shape, seed=100 * seed + s)
+        lengths = measure(origin, directions).detach().T
+        directions = directions / lengths  # of length 1, if it is a norm's distance
         pace = normal(classes, 1, seed=7 + 100 * seed + s).exp()
-        found.append(limit - loss(x, far * pace * way, y, exponent, distance, epsilon).item())
-    best_way = far * speeds(y, exponent)[:, None] * way[: int(y.max()) + 1]
-    best = loss(x, best_way, y, exponent, distance, epsilon)
+        found.append(limit - loss(x, far * pace * directions, y, exponent, distance, epsilon).item())
+    fastest = far * speeds(y, exponent)[:, None] * directions[: int(y.max()) + 1]
+    best = loss(x, fastest, y, exponent, distance, epsilon)
     found.append(abs(best.item() - limit))
     near = normal(*shape, seed=seed)
     reach = math.hypot(float(measure(x, near).detach().max()), math.sqrt(epsilon))
     for size in range(1, classes):
         for gone in combinations(range(classes), size):
             w = near.clone()
-            w[list(gone)] = far * way[list(gone)]
+            w[list(gone)] = far * directions[list(gone)]
             least = exponent * math.log((far - float(measure(x, origin).detach().max())) / reach)
             found.append(least - loss(x, w, y, exponent, distance, epsilon).item())
     return max(found) / len(y)
@@ -255,9 +256,9 @@ def drift(x: Tensor, y: Tensor, exponent: float, distance: str | Distance) -> tu
     lengths = measure(torch.zeros_like(unit[:1]), unit)
     (gradients,) = torch.autograd.grad(lengths.sum(), unit)
     pace = speeds(y, exponent)
-    way = unit.detach() / lengths.detach().T * pace[:, None]
+    velocities = unit.detach() / lengths.detach().T * pace[:, None]
     gain = (y.bincount() * (gradients * towards).sum(1) / pace).sum()
-    return way, exponent * float(gain)
+    return velocities, exponent * float(gain)
 
 
 def drift_violation(
@@ -269,8 +270,8 @@ def drift_violation(
 ) -> float:
     """How far the loss at a distance is from N H(Y) - c / t, as a part of c / t."""
     x, y = data
-    way, gain = drift(x, y, exponent, distance)
-    below = label_entropy(y) - loss(x, far * way, y, exponent, distance, epsilon).item()
+    velocities, gain = drift(x, y, exponent, distance)
+    below = label_entropy(y) - loss(x, far * velocities, y, exponent, distance, epsilon).item()
     return abs(below * far - gain) / max(gain, 1e-12)
 
 
@@ -289,11 +290,11 @@ def outside_violation(
     """
     x, y = data
     shape = (int(y.max()) + 1, x.shape[1])
-    way = F.normalize(normal(draws, *shape, seed=2 * seed), dim=-1)
+    directions = F.normalize(normal(draws, *shape, seed=2 * seed), dim=-1)
     size = (10 ** (2 * normal(draws, shape[0], 1, seed=2 * seed + 1))).clamp(0.1, 1e6)
     each = torch.arange(draws)
     size[each, each % shape[0]] = size[each, each % shape[0]].clamp_min(1.0)
-    return best - float(loss(x, radius * size * way, y, exponent, distance).min())
+    return best - float(loss(x, radius * size * directions, y, exponent, distance).min())
 
 
 # ---- when the minimum is attained, and when it is not ---------------------------------------
@@ -326,12 +327,12 @@ def empty_class_violation(
     With it at t, the excess is positive, and at most the sum of (d_y / (t - length of x))^n.
     """
     x, y = data
-    way = F.normalize(normal(1, x.shape[1]), dim=1)
+    direction = F.normalize(normal(1, x.shape[1]), dim=1)
     without = log_probabilities(x, w, exponent, distance)
     own = as_distance(distance, x.shape[1])(x, w).gather(1, y[:, None])
     found = []
     for t in (10.0, 100.0, 1000.0):
-        out = t * float(x.norm(dim=1).max()) * way
+        out = t * float(x.norm(dim=1).max()) * direction
         with_it = log_probabilities(x, torch.cat([w, out]), exponent, distance)
         excess = float((without - with_it[:, : len(w)]).gather(1, y[:, None]).sum())
         least = (out.norm() - x.norm(dim=1, keepdim=True)).clamp_min(1e-300)

@@ -220,8 +220,8 @@ def step_mismatch(loss: Loss, x: Tensor, w: Tensor, lr: float, decay: float) -> 
     gradient = torch.cat([g.flatten() for g in slopes(loss, x, w)])
     v = torch.cat([x.flatten(), w.flatten()])
     after = ((1 - lr * decay) * v - lr * gradient).square().sum()
-    law = (1 - lr * decay) ** 2 * v.square().sum() + lr**2 * gradient.square().sum()
-    return float((after - law).abs() / law)
+    expected = (1 - lr * decay) ** 2 * v.square().sum() + lr**2 * gradient.square().sum()
+    return float((after - expected).abs() / expected)
 
 
 def length_after(length: float, steps: int, lr: float, decay: float, slope: float) -> float:

@@ -87,9 +87,11 @@ def two_prototypes(weight: Tensor, bias: Tensor) -> Tensor:
     Their middle is the point of the border that is nearest to the origin, by least squares.
     """
     normal = (weight[0] - weight[1]).unsqueeze(0)
-    middle = torch.linalg.lstsq(normal, (bias[1] - bias[0]).reshape(1, 1), driver="gelsd").solution
+    midpoint = torch.linalg.lstsq(
+        normal, (bias[1] - bias[0]).reshape(1, 1), driver="gelsd"
+    ).solution
     unit = F.normalize(normal, dim=-1)
-    return torch.cat([middle.T + unit, middle.T - unit])
+    return torch.cat([midpoint.T + unit, midpoint.T - unit])
 
 
 def floor_violation(
@@ -111,6 +113,6 @@ def root(value: Callable[[float], float], target: float, low: float, high: float
     """Where a function that only grows or only falls has the value ``target``, by halving."""
     falls = value(low) > value(high)
     for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (low, middle) if (value(middle) < target) == falls else (middle, high)
+        midpoint = (low + high) / 2
+        low, high = (low, midpoint) if (value(midpoint) < target) == falls else (midpoint, high)
     return (low + high) / 2
