@@ -222,7 +222,8 @@ def infinity_violation(
         lengths = measure(origin, directions).detach().T
         directions = directions / lengths  # of length 1, if it is a norm's distance
         pace = normal(classes, 1, seed=7 + 100 * seed + s).exp()
-        found.append(limit - loss(x, far * pace * directions, y, exponent, distance, epsilon).item())
+        away = far * pace * directions
+        found.append(limit - loss(x, away, y, exponent, distance, epsilon).item())
     fastest = far * speeds(y, exponent)[:, None] * directions[: int(y.max()) + 1]
     best = loss(x, fastest, y, exponent, distance, epsilon)
     found.append(abs(best.item() - limit))
