@@ -9,7 +9,7 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from harmonic_lib.figures.animation import Panel, animation
+from harmonic_lib.plots.animation import Panel, animation
 
 FRAMES = 5
 REMEMBER = """() => {

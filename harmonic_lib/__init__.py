@@ -13,7 +13,7 @@ from harmonic_lib.distances import DISTANCES, Distance, DistanceSpec, distance
 from harmonic_lib.distances.engine import engine
 from harmonic_lib.harmax import Link, harmax, harmonic_logits, link
 from harmonic_lib.head import HarmonicHead
-from harmonic_lib.loss import harmonic_cross_entropy
+from harmonic_lib.loss.cross_entropy import harmonic_cross_entropy
 
 __all__ = [
     "DISTANCES",

@@ -167,7 +167,7 @@ def run_experiment(options: argparse.Namespace) -> int:
 
 def print_report(options: argparse.Namespace) -> int:
     """``harmonic report``."""
-    from harmonic_lib.report import compared, report
+    from harmonic_lib.verdicts.report import compared, report
 
     print(report(compared(options.experiment), options.format))
     return 0

@@ -11,7 +11,7 @@ from harmonic_lib.checks import check_size
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.distances.cosine import Cosine
 from harmonic_lib.harmax import Link, link
-from harmonic_lib.loss import cross_entropy
+from harmonic_lib.loss.cross_entropy import cross_entropy
 
 
 class HarmonicHead(nn.Module):

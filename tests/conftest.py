@@ -14,7 +14,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from harmonic_lib import figures
+from harmonic_lib import plots
 
 torch.set_num_threads(1)
 settings.register_profile("same every time", derandomize=True, deadline=None, max_examples=60)
@@ -42,7 +42,7 @@ def style() -> Iterator[None]:
     """The book's style, without a screen; everything closed and undone afterwards."""
     mpl.use("Agg")
     with mpl.rc_context():
-        figures.style()
+        plots.style()
         yield
         plt.close("all")
 

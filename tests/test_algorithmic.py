@@ -12,6 +12,7 @@ from torch import nn
 from harmonic_lib.data.tasks import task
 from harmonic_lib.evidence.reported import claims, reported
 from harmonic_lib.experiments import algorithmic as algo
+from harmonic_lib.experiments.algorithmic import training
 
 SHORT = {"epochs": 3}
 SEEDS = (0, 52, 105)
@@ -123,7 +124,7 @@ def test_a_released_transformer_is_tested_with_its_dropout_on() -> None:
     ours = algo.like_for_like("modular_addition", None, model="transformer")
     facts = task("modular_addition")
     for config, same in ((released, False), (ours, True)):
-        ensemble = algo.Ensemble([algo.build(config, facts, 0)])
+        ensemble = training.Ensemble([algo.build(config, facts, 0)])
         x = facts.x.unsqueeze(0)
         first, second = (algo.answers(ensemble, config, x) for _ in range(2))
         assert torch.equal(first, second) == same

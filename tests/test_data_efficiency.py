@@ -15,13 +15,20 @@ from matplotlib.lines import Line2D
 from scipy.stats import ttest_rel
 from torch import Tensor
 
+from harmonic_lib.chapters.algorithmic.common import reported_figure
+from harmonic_lib.chapters.algorithmic.common.splits import majority
+from harmonic_lib.chapters.algorithmic.data_efficiency import (
+    comparison,
+    figures,
+    live,
+    proofs,
+    results,
+)
+from harmonic_lib.chapters.algorithmic.data_efficiency import fractions as efficiency
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
-from harmonic_lib.experiments import data_efficiency as efficiency
-from harmonic_lib.experiments.leak import majority
-from harmonic_lib.figures import data_efficiency as draw
-from harmonic_lib.propositions import data_efficiency as proved
+from harmonic_lib.experiments.algorithmic import training
 
 SEEDS = (0, 52, 105, 157, 210)
 
@@ -70,27 +77,27 @@ def some() -> list[Record]:
 
 
 def test_what_the_unseen_draws_are() -> None:
-    assert proved.unseen_violation() < 1e-12
-    assert proved.unseen_violation(count=lambda facts, m, test: test * (1 - m / facts)) > 0.1
-    assert proved.unseen_violation(variance=lambda a, u: a * (1 - a)) > 0.1
+    assert proofs.unseen_violation() < 1e-12
+    assert proofs.unseen_violation(count=lambda facts, m, test: test * (1 - m / facts)) > 0.1
+    assert proofs.unseen_violation(variance=lambda a, u: a * (1 - a)) > 0.1
 
     def peeks(train: tuple[int, ...], test: tuple[int, ...], facts: int) -> Tensor:
         return torch.tensor([fact in test for fact in range(facts)])
 
-    assert proved.unseen_violation(rule=peeks) > 0.5
+    assert proofs.unseen_violation(rule=peeks) > 0.5
 
 
 def test_22_parallelograms_and_no_fewer() -> None:
-    rows = proved.parallelogram_equations()
-    assert proved.rank_violation() < 1e-9
-    assert proved.rank_violation(needed=21, tries=2) >= 1
-    assert proved.rank_violation(needed=23, tries=2) >= 1
-    assert proved.rank_violation(rows[rows[:, 7] == 0], tries=2) >= 1
-    assert proved.rank_violation(rows.abs(), tries=2) >= 1
+    rows = proofs.parallelogram_equations()
+    assert proofs.rank_violation() < 1e-9
+    assert proofs.rank_violation(needed=21, tries=2) >= 1
+    assert proofs.rank_violation(needed=23, tries=2) >= 1
+    assert proofs.rank_violation(rows[rows[:, 7] == 0], tries=2) >= 1
+    assert proofs.rank_violation(rows.abs(), tries=2) >= 1
 
 
 def test_equations_are_solved_by_the_grid_and_broken_by_a_bump() -> None:
-    rows = proved.parallelogram_equations()
+    rows = proofs.parallelogram_equations()
     points = torch.cartesian_prod(torch.arange(5), torch.arange(5)).double()
     assert (rows @ points).abs().max() == 0
     bump = torch.eye(25, dtype=torch.float64)[12]
@@ -104,27 +111,27 @@ def test_equations_are_solved_by_the_grid_and_broken_by_a_bump() -> None:
 def test_what_follows_is_the_span() -> None:
     known = torch.tensor([[1.0, 1, 0], [0, 1, 1]]).double()
     rows = torch.tensor([[1.0, 2, 1], [1, 0, -1], [1, 0, 0], [0, 0, 0]]).double()
-    assert proved.follows(known, rows).tolist() == [True, True, False, True]
-    assert proved.follows(known[:0], rows).tolist() == [False, False, False, True]
-    assert len(proved.independent(torch.cat([known, rows]))) == 3
+    assert proofs.follows(known, rows).tolist() == [True, True, False, True]
+    assert proofs.follows(known[:0], rows).tolist() == [False, False, False, True]
+    assert len(proofs.independent(torch.cat([known, rows]))) == 3
 
 
 @pytest.mark.parametrize("seed", [0, 52])
 def test_how_many_draws_are_needed(seed: int) -> None:
-    rows = proved.parallelogram_equations()
+    rows = proofs.parallelogram_equations()
     draws = released_split(task("parallelogram"), 1000, 0.2, seed).train
-    needed = proved.draws_needed(rows, draws)
+    needed = proofs.draws_needed(rows, draws)
     assert needed is not None
     assert np.linalg.matrix_rank(rows[draws[:needed]]) == 22
     assert np.linalg.matrix_rank(rows[draws[: needed - 1]]) == 21
-    assert proved.draws_needed(rows, draws[: needed - 1]) is None
+    assert proofs.draws_needed(rows, draws[: needed - 1]) is None
 
 
 def test_sums_modulo_a_prime() -> None:
-    assert proved.sum_violation() == 0
-    assert proved.sum_violation(needed=lambda p: p) > 0
-    assert proved.sum_violation(chosen=lambda p: proved.chain(p)[:-1]) > 0
-    rows = proved.sum_equations(7)
+    assert proofs.sum_violation() == 0
+    assert proofs.sum_violation(needed=lambda p: p) > 0
+    assert proofs.sum_violation(chosen=lambda p: proofs.chain(p)[:-1]) > 0
+    rows = proofs.sum_equations(7)
     assert (rows @ torch.arange(7) % 7 == 0).all()
     assert np.linalg.matrix_rank(rows.double()) == 7  # a clock is not a line
 
@@ -137,9 +144,9 @@ def test_the_rank_modulo_a_prime_is_that_of_the_span() -> None:
             rows = torch.randint(-4, 5, (3, 4), generator=drawn)
             weights = torch.cartesian_prod(*[torch.arange(p)] * 3)
             span = (weights @ rows % p).unique(dim=0)
-            assert len(span) == p ** proved.rank_modulo(rows, p)
+            assert len(span) == p ** proofs.rank_modulo(rows, p)
     with pytest.raises(ValueError, match="prime"):
-        proved.rank_modulo(rows, 6)
+        proofs.rank_modulo(rows, 6)
 
 
 # --- what a fraction is -----------------------------------------------------------------------
@@ -169,45 +176,45 @@ def test_steps() -> None:
 
 
 def test_reported_curves() -> None:
-    said = efficiency.reported_curves()
+    said = results.reported_curves()
     assert list(said) == list(algo.NAMES)
     assert said["parallelogram"]["MLP, harmonic"][0.1] == 0.957
     assert said["permutation"]["transformer, cross-entropy"][0.6] == 0.784
-    assert "| modular addition | 5 : 0 | 0 : 6 |" in efficiency.reported_heads_table()
-    assert efficiency.on_unseen(0.75, 0.5) == 0.5
+    assert "| modular addition | 5 : 0 | 0 : 6 |" in results.reported_heads_table()
+    assert results.on_unseen(0.75, 0.5) == 0.5
 
 
 # --- what is recorded -------------------------------------------------------------------------
 
 
 def test_nothing_recorded() -> None:
-    found = efficiency.curves([])
-    assert efficiency.recorded_so_far(found) == "not recorded yet"
-    assert "not recorded yet" in efficiency.enough_table(found)
-    assert efficiency.sentence(efficiency.differences(found)).startswith("None of the 45")
-    assert "not recorded yet" in efficiency.sentence_average(efficiency.averages(found))
-    assert "not recorded yet" in efficiency.average_table(efficiency.averages(found))
-    assert efficiency.unfitted(found)["permutation"] == (0, 0)
+    found = results.curves([])
+    assert results.recorded_so_far(found) == "not recorded yet"
+    assert "not recorded yet" in results.enough_table(found)
+    assert comparison.sentence(comparison.differences(found)).startswith("None of the 45")
+    assert "not recorded yet" in comparison.sentence_average(comparison.averages(found))
+    assert "not recorded yet" in comparison.average_table(comparison.averages(found))
+    assert results.unfitted(found)["permutation"] == (0, 0)
 
 
 def test_points_are_the_records_by_seed() -> None:
     other = fake_records.record({"task": "another"}, 0, {})
-    found = efficiency.curves([*some(), other])
+    found = results.curves([*some(), other])
     assert sorted(found["modular_addition"]["harmonic"]) == [0.1, 0.4]
     assert not found["genealogy"]["harmonic"]
     own = found["modular_addition"]["harmonic"][0.4]
     assert own.seeds == SEEDS
     assert own.unseen.tolist() == [0.93, 0.94, 0.99, 0.92, 0.95]
-    assert efficiency.recorded_so_far(found) == "recorded: 4 of 90 curve points, 5 seeds each"
+    assert results.recorded_so_far(found) == "recorded: 4 of 90 curve points, 5 seeds each"
 
 
 def test_test_accuracy_is_a_mix() -> None:
-    clean = efficiency.point([record("permutation", "harmonic", 0.4, 0, 0.3, share=0.0)])
-    mixed = efficiency.point(series("genealogy", "harmonic", 0.4, [0.2, 0.4]))
-    assert efficiency.identity_error([clean, mixed]) < 1e-12
-    wrong = efficiency.Point(**(vars(mixed) | {"test": mixed.test + 0.1}))
-    assert efficiency.identity_error([wrong]) == pytest.approx(0.1)
-    line = efficiency.mix_table({"a run": mixed}).splitlines()[-1]
+    clean = results.point([record("permutation", "harmonic", 0.4, 0, 0.3, share=0.0)])
+    mixed = results.point(series("genealogy", "harmonic", 0.4, [0.2, 0.4]))
+    assert results.identity_error([clean, mixed]) < 1e-12
+    wrong = results.Point(**(vars(mixed) | {"test": mixed.test + 0.1}))
+    assert results.identity_error([wrong]) == pytest.approx(0.1)
+    line = results.mix_table({"a run": mixed}).splitlines()[-1]
     assert line == "| a run | 0 | 50.0 | 100.0 | 20.0 | 50.0 | 10.0 | 60.0 |"
 
 
@@ -216,35 +223,35 @@ def test_enough() -> None:
         return {int(k[1:]) / 10: torch.tensor([v, 0.0]) for k, v in unseen.items()}
 
     fractions = (0.1, 0.2, 0.3)
-    assert efficiency.enough({}, fractions) == "not recorded yet"
-    assert efficiency.enough(curve(_1=0.2, _2=0.91, _3=0.1), fractions) == "0.2"
-    assert efficiency.enough(curve(_2=0.91), fractions) == "0.2 or less"
-    assert efficiency.enough(curve(_1=0.2, _3=0.9), fractions) == "not so far"  # 0.9 is not above
-    assert efficiency.enough(curve(_1=0.2, _2=0.3, _3=0.9), fractions) == "above 0.3"
+    assert results.enough({}, fractions) == "not recorded yet"
+    assert results.enough(curve(_1=0.2, _2=0.91, _3=0.1), fractions) == "0.2"
+    assert results.enough(curve(_2=0.91), fractions) == "0.2 or less"
+    assert results.enough(curve(_1=0.2, _3=0.9), fractions) == "not so far"  # 0.9 is not above
+    assert results.enough(curve(_1=0.2, _2=0.3, _3=0.9), fractions) == "above 0.3"
     nothing = {0.1: torch.tensor([math.nan, 0.95, math.nan])}
-    assert efficiency.enough(nothing, [0.1]) == "above 0.1"
+    assert results.enough(nothing, [0.1]) == "above 0.1"
 
 
 def test_the_table_of_what_is_enough() -> None:
     (line,) = (
         row
-        for row in efficiency.enough_table(efficiency.curves(some())).splitlines()
+        for row in results.enough_table(results.curves(some())).splitlines()
         if row.startswith("| modular addition")
     )
     assert line == "| modular addition | 0.7 | 0.4 | not so far | 0.4 or less (327) |"
 
 
 def test_differences_are_paired_and_corrected() -> None:
-    found = efficiency.curves(some())
-    gains = efficiency.differences(found)
+    found = results.curves(some())
+    gains = comparison.differences(found)
     assert list(gains) == [("modular_addition", 0.1), ("modular_addition", 0.4)]
     ours = [0.93, 0.94, 0.99, 0.92, 0.95]
     p = ttest_rel(ours, [0.03, 0.04, 0.02, 0.05, 0.03]).pvalue
     assert gains["modular_addition", 0.4].p_value == pytest.approx(p)
-    assert efficiency.corrected(gains)["modular_addition", 0.4] == pytest.approx(2 * p)
-    line = efficiency.difference_table(gains).splitlines()[3]
+    assert comparison.corrected(gains)["modular_addition", 0.4] == pytest.approx(2 * p)
+    line = comparison.difference_table(gains).splitlines()[3]
     assert line.startswith("| modular addition | 0 ± 1 | – | – | +91 ± 5 \\* | –")
-    said = efficiency.sentence(gains)
+    said = comparison.sentence(gains)
     assert "2 comparisons that are recorded so far, of 45," in said
     assert "higher in 1 (modular addition at 0.4) and significantly lower in 0; in 1" in said
 
@@ -252,15 +259,15 @@ def test_differences_are_paired_and_corrected() -> None:
 def test_only_seeds_that_both_have_are_compared() -> None:
     ours = series("genealogy", "harmonic", 0.9, [0.5, math.nan, 0.7, 0.9])
     theirs = series("genealogy", "cross-entropy", 0.9, [0.1, 0.2, 0.4])
-    (gain,) = efficiency.differences(efficiency.curves(ours + theirs)).values()
+    (gain,) = comparison.differences(results.curves(ours + theirs)).values()
     assert gain.seeds == 2
     assert gain.difference.mean == pytest.approx(0.35)
-    assert not efficiency.differences(efficiency.curves(ours[:1] + theirs))
-    assert not efficiency.differences(efficiency.curves(ours))
+    assert not comparison.differences(results.curves(ours[:1] + theirs))
+    assert not comparison.differences(results.curves(ours))
 
 
 def test_averages_over_fractions() -> None:
-    found = efficiency.averages(efficiency.curves(some()))
+    found = comparison.averages(results.curves(some()))
     own = found["modular_addition"]
     gain = own.gain
     assert own.fractions == (0.1, 0.4)
@@ -269,15 +276,15 @@ def test_averages_over_fractions() -> None:
     high = np.subtract([0.93, 0.94, 0.99, 0.92, 0.95], [0.03, 0.04, 0.02, 0.05, 0.03])
     assert gain.difference.mean == pytest.approx(((low + high) / 2).mean())
     assert gain.effect == pytest.approx(((low + high) / 2).mean() / ((low + high) / 2).std(ddof=1))
-    assert "higher on modular addition (1 of 5" in efficiency.sentence_average(found)
-    (line,) = [x for x in efficiency.average_table(found).splitlines() if "modular" in x]
+    assert "higher on modular addition (1 of 5" in comparison.sentence_average(found)
+    (line,) = [x for x in comparison.average_table(found).splitlines() if "modular" in x]
     assert line.startswith("| modular addition | 2 | 5 | +45.6 ±")
     assert " | 5 : 0 | " in line
-    worse = efficiency.curves(
+    worse = results.curves(
         series("genealogy", "harmonic", 0.4, [0.1, 0.2, 0.9])
         + series("genealogy", "cross-entropy", 0.4, [0.3, 0.2, 0.5])
     )
-    own = efficiency.averages(worse)["genealogy"]
+    own = comparison.averages(worse)["genealogy"]
     assert (own.ahead, own.behind) == (1, 1)
 
 
@@ -292,21 +299,21 @@ def test_live_has_as_many_steps_at_each_fraction(monkeypatch: pytest.MonkeyPatch
         seen.append(config)
         return train(config, seeds)
 
-    monkeypatch.setattr(algo, "trained", watched)
-    found = efficiency.live("parallelogram", (0.1, 0.4), "smoke", number=8)
+    monkeypatch.setattr(training, "trained", watched)
+    found = live.live("parallelogram", (0.1, 0.4), "smoke", number=8)
     assert [efficiency.steps(config) for config in seen] == [8] * 4
     assert list(found) == list(algo.HEADS)
-    assert found["harmonic"][0.4].seeds == efficiency.SEEDS["smoke"]
+    assert found["harmonic"][0.4].seeds == live.SEEDS["smoke"]
     points = [each for along in found.values() for each in along.values()]
-    assert efficiency.identity_error(points) < 1e-6
+    assert results.identity_error(points) < 1e-6
     with pytest.raises(ValueError, match="profile"):
-        efficiency.live("parallelogram", (0.1,), "quik")
+        live.live("parallelogram", (0.1,), "quik")
     with pytest.raises(ValueError, match="task"):
-        efficiency.live("parallelograms", (0.1,), "smoke")
+        live.live("parallelograms", (0.1,), "smoke")
 
 
 def test_what_follows_grows_to_everything() -> None:
-    found = efficiency.following((1, 25, 100), seeds=(0, 52))
+    found = live.following((1, 25, 100), seeds=(0, 52))
     few, more, every = (each.mean() for each in found.values())
     assert few == pytest.approx(1225 / 7225, abs=0.01)  # a = b or a = c: the equation 0 = 0
     assert few < more < every
@@ -318,12 +325,12 @@ def test_what_follows_grows_to_everything() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_the_recorded_figure_shows_every_seed_and_says_what_is_missing() -> None:
-    found = efficiency.curves(some())
+    found = results.curves(some())
     short = found["modular_addition"]["harmonic"][0.4]
     short.train[1] = 0.5
     leak = {name: efficiency.leaks(name) for name in algo.NAMES}
     floor = {name: majority(name) for name in algo.NAMES}
-    axes = draw.recorded(found, leak, floor).axes
+    axes = figures.recorded(found, leak, floor).axes
     assert len({each.get_ylim() for each in axes}) == 1
     left, right = axes[2:4]
     marks = [line for line in right.lines if line.get_marker() == "s"]
@@ -343,10 +350,10 @@ def test_the_recorded_figure_shows_every_seed_and_says_what_is_missing() -> None
 
 @pytest.mark.usefixtures("style")
 def test_the_reported_figure_has_one_axis() -> None:
-    said = efficiency.reported_curves()
+    said = results.reported_curves()
     leak = {name: efficiency.leaks(name) for name in said}
     floor = {name: majority(name) for name in said}
-    axes = draw.reported(said, leak, floor).axes
+    axes = reported_figure.reported(said, leak, floor).axes
     assert len({each.get_ylim() for each in axes[:5]}) == 1
     grid = {label(line): line for line in axes[0].lines}
     assert heights(grid["MLP, harmonic"])[0] == pytest.approx(95.7)
@@ -359,11 +366,11 @@ def test_the_reported_figure_has_one_axis() -> None:
 @pytest.mark.usefixtures("style")
 def test_the_live_figure() -> None:
     curves = {"harmonic": {30: torch.tensor([0.1, 0.2, 0.6]), 100: torch.tensor([0.9, 1.0, 1.0])}}
-    (axes,) = draw.live(curves, 0.05, {10: torch.tensor([0.2, 0.4])}, 22).axes
+    (axes,) = figures.live(curves, 0.05, {10: torch.tensor([0.2, 0.4])}, 22).axes
     lines = {label(line): line for line in axes.lines}
     np.testing.assert_allclose(heights(lines["harmonic"]), [20, 100])
     np.testing.assert_allclose(heights(lines["follows from the training facts"]), [30])
     assert list(axes.get_xticks()) == [22, 30, 100]
     plt.close()
-    (bare,) = draw.live(curves, 0.05).axes
+    (bare,) = figures.live(curves, 0.05).axes
     assert "22 facts" not in {label(line) for line in bare.lines}

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from harmonic_lib.chapters.distances.common import results
 from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.evidence.record import config_hash
 from harmonic_lib.experiments import distance_sweep as sweep
@@ -59,14 +60,14 @@ def test_the_best_exponent_is_chosen_by_validation_and_the_smaller_of_equals() -
         metrics = {"validation_accuracy": validation, "test_accuracy": test}
         return [replace(run, metrics=metrics)] * 2
 
-    chosen = sweep.best({1.0: runs(0.8, 0.9), 4.0: runs(0.9, 0.5), 16.0: runs(0.9, 0.6)})
+    chosen = results.best({1.0: runs(0.8, 0.9), 4.0: runs(0.9, 0.5), 16.0: runs(0.9, 0.6)})
     assert chosen == 4.0
 
 
 @pytest.mark.parametrize("label", forms())
 def test_every_form_has_its_records(label: str) -> None:
     for start in sweep.STARTS:
-        runs = sweep.recorded(label, start)
+        runs = results.recorded(label, start)
         assert list(runs) == [c.exponent for c in sweep.sweep(label, "full", start)]
         for each in runs.values():
             assert sorted(record.seed for record in each) == list(sweep.SEEDS["full"])
@@ -75,7 +76,7 @@ def test_every_form_has_its_records(label: str) -> None:
 def test_no_record_is_of_something_else() -> None:
     known = {config_hash(asdict(config)) for config in sweep.configs("full")}
     assert len(known) == len(sweep.configs("full"))
-    assert {record.config_hash for record in sweep.every_record()} == known
+    assert {record.config_hash for record in results.every_record()} == known
 
 
 def test_a_run_gives_a_record_a_seed() -> None:
@@ -87,10 +88,10 @@ def test_a_run_gives_a_record_a_seed() -> None:
 
 
 def test_the_table_has_the_accuracy_at_the_exponent_chosen_by_validation() -> None:
-    runs = sweep.recorded("cosine")
-    n = sweep.best(runs)
+    runs = results.recorded("cosine")
+    n = results.best(runs)
     accuracies = [100 * record.metrics["test_accuracy"] for record in runs[n]]
-    head, _, line = sweep.table(["cosine"]).splitlines()
+    head, _, line = results.table(["cosine"]).splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert len(cells) == head.count("|") - 1
     assert cells[:2] == ["cosine", f"{n:g}"]

@@ -15,31 +15,33 @@ import torch.nn.functional as F
 from torch import nn
 
 from harmonic_lib import cli
+from harmonic_lib.chapters.intro import first_picture
+from harmonic_lib.chapters.theory.why_not_softmax import live
 from harmonic_lib.data import LabelledImages, load
 from harmonic_lib.evidence.record import Record, config_hash
 from harmonic_lib.evidence.store import read, recorded
-from harmonic_lib.experiments import first_picture, pixel_classifiers, registry, toy_points
+from harmonic_lib.experiments import pixel_classifiers, registry
 
 # --- toy points -----------------------------------------------------------------------------
 
-with_each_set_of_points = pytest.mark.parametrize("points", toy_points.POINTS)
+with_each_set_of_points = pytest.mark.parametrize("points", live.POINTS)
 
 
 @pytest.fixture
-def toy_run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, int], toy_points.Run]:
-    def run(points: str, head: str, steps: int) -> toy_points.Run:
-        monkeypatch.setitem(toy_points.STEPS, "smoke", steps)
-        return toy_points.run(points, head, "smoke")
+def toy_run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, int], live.Run]:
+    def run(points: str, head: str, steps: int) -> live.Run:
+        monkeypatch.setitem(live.STEPS, "smoke", steps)
+        return live.run(points, head, "smoke")
 
     return run
 
 
 @with_each_set_of_points
-@pytest.mark.parametrize("head", toy_points.HEADS)
+@pytest.mark.parametrize("head", live.HEADS)
 def test_a_toy_run_is_looked_at_from_its_first_to_its_last_step(points: str, head: str) -> None:
-    run = toy_points.run(points, head, "smoke")
+    run = live.run(points, head, "smoke")
     looks = len(run.steps)
-    assert run.steps[[0, -1]].tolist() == [0, toy_points.STEPS["smoke"]]
+    assert run.steps[[0, -1]].tolist() == [0, live.STEPS["smoke"]]
     assert (run.steps.diff() > 0).all()
     assert run.loss.shape == run.accuracy.shape == run.norm.shape == (looks,)
     assert len(run.heads) == looks
@@ -47,7 +49,7 @@ def test_a_toy_run_is_looked_at_from_its_first_to_its_last_step(points: str, hea
 
 
 def test_a_toy_run_remembers_its_heads() -> None:
-    run = toy_points.run("five points", "harmonic", "smoke")
+    run = live.run("five points", "harmonic", "smoke")
     y = torch.arange(5)
     for step, loss, norm in zip(run.steps, run.loss, run.norm, strict=True):
         head = run.at(int(step))
@@ -60,7 +62,7 @@ def test_a_toy_run_remembers_its_heads() -> None:
 
 @with_each_set_of_points
 def test_harmonic_prototypes_end_on_the_points(
-    points: str, toy_run: Callable[[str, str, int], toy_points.Run]
+    points: str, toy_run: Callable[[str, str, int], live.Run]
 ) -> None:
     run = toy_run(points, "harmonic", 600)
     torch.testing.assert_close(run.heads[-1].weight.detach(), run.points, rtol=0, atol=1e-4)
@@ -69,7 +71,7 @@ def test_harmonic_prototypes_end_on_the_points(
 
 
 def test_without_a_bias_the_centre_is_never_told_apart(
-    toy_run: Callable[[str, str, int], toy_points.Run],
+    toy_run: Callable[[str, str, int], live.Run],
 ) -> None:
     run = toy_run("five points", "cross-entropy, no bias", 300)
     assert run.accuracy[-1] == pytest.approx(0.8)
@@ -77,7 +79,7 @@ def test_without_a_bias_the_centre_is_never_told_apart(
 
 
 def test_epsilon_is_all_that_the_floored_head_adds() -> None:
-    head = toy_points.FlooredHead(2, 3, exponent=toy_points.EXPONENT).double()
+    head = live.FlooredHead(2, 3, exponent=live.EXPONENT).double()
     x = torch.randn(4, 2, dtype=torch.float64)
     squared = ((x[:, None] - head.weight) ** 2).sum(-1)
     torch.testing.assert_close(head(x), -(squared + 1e-6).log())
@@ -89,18 +91,18 @@ def test_epsilon_is_all_that_the_floored_head_adds() -> None:
     [("two points", 1.25e-7), ("five points", 2.6e-6)],
 )
 def test_the_floor_of_the_loss_in_closed_form(points: str, closed_form: float) -> None:
-    x = torch.tensor(toy_points.POINTS[points], dtype=torch.float64)
-    assert toy_points.loss_floor(x) == pytest.approx(closed_form, rel=1e-5)
+    x = torch.tensor(live.POINTS[points], dtype=torch.float64)
+    assert live.loss_floor(x) == pytest.approx(closed_form, rel=1e-5)
 
 
 @with_each_set_of_points
 @pytest.mark.parametrize(("exponent", "epsilon"), [(2.0, 1e-6), (1.0, 1e-2), (5.0, 0.3)])
 def test_the_floor_of_the_loss_by_brute_force(points: str, exponent: float, epsilon: float) -> None:
-    x = np.array(toy_points.POINTS[points])
+    x = np.array(live.POINTS[points])
     squared = ((x[:, None] - x) ** 2).sum(-1) + epsilon
     power = squared ** (-exponent / 2)
     losses = -np.log(np.diag(power / power.sum(1)))
-    ours = toy_points.loss_floor(torch.tensor(x), exponent, epsilon)
+    ours = live.loss_floor(torch.tensor(x), exponent, epsilon)
     assert ours == pytest.approx(losses.mean(), rel=1e-8)
 
 
@@ -114,7 +116,7 @@ def test_the_floor_of_the_loss_by_brute_force(points: str, exponent: float, epsi
 )
 def test_an_unknown_name_of_a_toy_run(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        toy_points.run(*arguments)
+        live.run(*arguments)
 
 
 # --- the first picture ----------------------------------------------------------------------

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.common import tables
+from harmonic_lib.chapters.algorithmic.five_tasks import figures, live, proofs, results
 from harmonic_lib.evidence import reported
 from harmonic_lib.evidence.record import Record
-from harmonic_lib.experiments import algorithmic, by_seed, five_tasks
+from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config
-from harmonic_lib.figures import five_tasks as draw
 from harmonic_lib.measure.embedding import explained_variance
-from harmonic_lib.propositions import five_tasks as prop
 
 
 def made(config: Config, seeds: int = 3, **metrics: float) -> list[Record]:
@@ -74,7 +75,7 @@ def test_counts_of_the_same_seeds_are_compared_in_pairs() -> None:
 
 @pytest.mark.parametrize("name", algorithmic.NAMES)
 def test_the_clean_networks_of_a_task(name: str) -> None:
-    heads = five_tasks.clean(name)
+    heads = tables.clean(name)
     assert list(heads)[:1] == ["cross-entropy"]
     assert {"harmonic, n = 2", "harmonic, n = 4"} <= set(heads)
     assert not any(c.drawn or c.released or c.model != "mlp" for c in heads.values())
@@ -85,12 +86,12 @@ def test_the_clean_networks_of_a_task(name: str) -> None:
 def test_the_clean_table_says_what_is_not_recorded() -> None:
     plain = algorithmic.like_for_like("genealogy", None)
     never = {"test_epoch_90": math.nan, "test_accuracy": 0.25}
-    table = five_tasks.clean_table(made(plain, **never), "genealogy")
+    table = tables.clean_table(made(plain, **never), "genealogy")
     shares = ["25.0 (25.0 to 25.0)", "30.0 (20.0 to 40.0)"]
     expected = ["cross-entropy", "3", "0", "10", "never", *shares]
     assert cells(table, "cross-entropy") == [*expected, "9 (9 to 9)"]
     assert cells(table, "harmonic, n = 2")[1:] == [by_seed.NOT_YET, *[""] * 6]
-    assert "ring score" in five_tasks.clean_table([], "modular_addition").splitlines()[0]
+    assert "ring score" in tables.clean_table([], "modular_addition").splitlines()[0]
 
 
 def test_the_median_of_an_even_number_of_counts_may_be_a_half() -> None:
@@ -98,13 +99,13 @@ def test_the_median_of_an_even_number_of_counts_may_be_a_half() -> None:
     found = made(plain, seeds=4)
     axes = zip(found, (4.0, 6.0, 4.0, 5.0), strict=True)
     found = [replace(r, metrics=r.metrics | {"components_90": k}) for r, k in axes]
-    assert cells(five_tasks.clean_table(found, "genealogy"), "cross")[-1] == "4.5 (4 to 6)"
+    assert cells(tables.clean_table(found, "genealogy"), "cross")[-1] == "4.5 (4 to 6)"
 
 
 def test_the_released_table_has_both_sides() -> None:
     """The reported numbers are typed from figure 7 and 14 of Baek et al. 2025."""
     ours = made(algorithmic.as_released("permutation", "harmonic"), seen_accuracy=math.nan)
-    table = five_tasks.released_table(ours, "permutation")
+    table = tables.released_table(ours, "permutation")
     said = cells(table, "harmonic, reported")
     assert said[:6] == ["harmonic, reported", "20", "37.3 (27.3 to 86.4)", "18", "913", "1049"]
     same = "50.0 (50.0 to 50.0)"
@@ -115,7 +116,7 @@ def test_the_released_table_has_both_sides() -> None:
 
 def test_cumulative_shares_by_head() -> None:
     found = made(algorithmic.as_released("equivalence", "harmonic"), seeds=4)
-    curves = five_tasks.cumulative(found, "equivalence")
+    curves = tables.cumulative(found, "equivalence")
     assert list(curves) == ["harmonic"]
     assert curves["harmonic"].shape == (4, 10)
     torch.testing.assert_close(curves["harmonic"][0], torch.arange(1, 11).double() / 10)
@@ -130,39 +131,39 @@ def test_an_untrained_embedding_is_a_uniform_one() -> None:
     rows = draws - draws.mean(1, keepdims=True)
     along = np.linalg.svd(rows, compute_uv=False) ** 2
     expected = np.median(along[:, :2].sum(1) / along.sum(1))
-    found = five_tasks.untrained("permutation", seeds=40)
+    found = live.untrained("permutation", seeds=40)
     assert found.shape == (40,)
     assert float(found.median()) == pytest.approx(expected, abs=0.03)
 
 
 def test_the_floor_of_explained_variance() -> None:
-    assert prop.rank_violation() < 1e-12
-    assert prop.equality_violation() < 1e-12
+    assert proofs.rank_violation() < 1e-12
+    assert proofs.equality_violation() < 1e-12
     squared = lambda table: explained_variance(table).square()  # noqa: E731
-    assert prop.rank_violation(squared) > 0.01
+    assert proofs.rank_violation(squared) > 0.01
     uncentred = lambda table: (  # noqa: E731
         torch.linalg.svdvals(table).square().cumsum(0) / table.square().sum()
     )
-    assert prop.equality_violation(uncentred) > 0.01
+    assert proofs.equality_violation(uncentred) > 0.01
 
 
 def test_shuffled_answers_are_those_of_other_facts() -> None:
     answers = torch.arange(31).repeat(31)
-    found = five_tasks.in_any_order(answers, seed=1)
+    found = live.in_any_order(answers, seed=1)
     assert torch.equal(found.sort().values, answers.sort().values)
     assert (found == answers).float().mean() < 0.1  # 1/31 by chance
-    assert torch.equal(found, five_tasks.in_any_order(answers, seed=1))
-    assert not torch.equal(found, five_tasks.in_any_order(answers, seed=2))
+    assert torch.equal(found, live.in_any_order(answers, seed=1))
+    assert not torch.equal(found, live.in_any_order(answers, seed=2))
 
 
 def test_both_heads_are_trained_on_shuffled_answers() -> None:
-    found = five_tasks.shuffled("smoke")
+    found = live.shuffled("smoke")
     assert list(found) == list(algorithmic.HEADS)
     for history in found.values():
         assert history["ev_2"].shape == history["train_accuracy"].shape == (3, 3)
         assert (history["train_accuracy"] < 0.5).all()
     with pytest.raises(ValueError, match="quik"):
-        five_tasks.shuffled("quik")
+        live.shuffled("quik")
 
 
 # --- verdicts and hours -----------------------------------------------------------------------
@@ -172,7 +173,7 @@ def test_every_number_of_a_row_has_one_verdict() -> None:
     ours = made(algorithmic.as_released("genealogy", "harmonic"), seeds=20)
     claim = "genealogy-mlp-harmonic"
     ours = [fake_records.changed(record, claim=claim, experiment="algorithmic") for record in ours]
-    table = five_tasks.verdict_table(ours, "mlp")
+    table = results.verdict_table(ours, "mlp")
     seeds, *numbers = (int(cell) for cell in cells(table, "genealogy, harmonic")[1:])
     assert seeds == 20
     assert sum(numbers) == sum(row.claim == claim for row in reported("algorithmic"))
@@ -183,7 +184,7 @@ def test_every_number_of_a_row_has_one_verdict() -> None:
 def test_hours_add_up() -> None:
     one = algorithmic.as_released("genealogy", "harmonic")
     found = made(one, seeds=4) + made(replace(one, epochs=5), seeds=3)
-    assert five_tasks.hours(found) == {"cross-entropy": 0, "harmonic": pytest.approx(4 / 3600)}
+    assert results.hours(found) == {"cross-entropy": 0, "harmonic": pytest.approx(4 / 3600)}
 
 
 # --- figures ----------------------------------------------------------------------------------
@@ -192,11 +193,11 @@ def test_hours_add_up() -> None:
 @pytest.mark.usefixtures("style")
 def test_figures_have_every_seed_and_say_what_is_missing() -> None:
     keys = [("equivalence", head) for head in algorithmic.HEADS]
-    said = {key: five_tasks.reported_ev(*key) for key in keys}
+    said = {key: results.reported_ev(*key) for key in keys}
     assert said[keys[0]] == {"mean": 0.95, "median": 0.965, "min": 0.86, "max": 0.98}
     null = {"equivalence": torch.linspace(0.2, 0.3, 21)}
     seeds = torch.tensor([0.3, 0.5, 0.7])
-    figure = draw.explained(said, {keys[0]: seeds}, {keys[0]: seeds}, null)
+    figure = figures.explained(said, {keys[0]: seeds}, {keys[0]: seeds}, null)
     for axes in figure.axes:
         (dots,) = [
             line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())
@@ -204,9 +205,9 @@ def test_figures_have_every_seed_and_say_what_is_missing() -> None:
         np.testing.assert_allclose(dots.get_xdata(), [30, 50, 70], rtol=1e-6)
         assert [text.get_text() for text in axes.texts] == ["not recorded yet"]
     shown = {"equivalence": {"cross-entropy": (seeds, seeds)}, "genealogy": {}}
-    figure = draw.plane(shown, null | {"genealogy": torch.zeros(3)})
+    figure = figures.plane(shown, null | {"genealogy": torch.zeros(3)})
     assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["not recorded yet"]
     histories = {"harmonic": {m: torch.rand(4, 3) for m in ("train_accuracy", "ev_2")}}
-    _, right = draw.shuffled(histories, null["equivalence"]).axes
+    _, right = figures.shuffled(histories, null["equivalence"]).axes
     assert len([line for line in right.lines if len(line.get_xdata()) == 4]) == 3
     plt.close("all")

@@ -13,22 +13,31 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import naive
-from harmonic_lib.experiments import health, health_stories
-from harmonic_lib.experiments.health import Case, Outcome, Reference, judge
-from harmonic_lib.figures import health as draw
+from harmonic_lib.chapters.distances.gradient_health import (
+    cases,
+    figures,
+    implementations,
+    matrix,
+    reference,
+    stories,
+    textbook,
+)
+from harmonic_lib.chapters.distances.gradient_health.cases import Case
+from harmonic_lib.chapters.distances.gradient_health.implementations import Outcome
+from harmonic_lib.chapters.distances.gradient_health.matrix import judge
+from harmonic_lib.chapters.distances.gradient_health.reference import Reference
 
-FORMS = tuple(naive.FUNCTIONS)
+FORMS = tuple(textbook.FUNCTIONS)
 
 
 @pytest.fixture(scope="module")
-def matrices() -> dict[str, health.Matrix]:
+def matrices() -> dict[str, matrix.Matrix]:
     """The verdicts of all implementations."""
-    return health.matrices("smoke")
+    return matrix.matrices("smoke")
 
 
 def case_of(column: str) -> Case:
-    (case,) = health.draws(column, 1)
+    (case,) = cases.draws(column, 1)
     return case
 
 
@@ -44,10 +53,10 @@ def test_every_form_but_gumbel_has_its_textbook_function() -> None:
 def test_textbook_and_reference_agree_with_the_library_on_ordinary_numbers(form: str) -> None:
     case = case_of("ordinary")
     x, w = case.x.double(), case.w.double()
-    expected = health.ours(form)(x, w)
+    expected = implementations.ours(form)(x, w)
     # The library keeps the parameter of Mahalanobis in float32.
     near = 1e-6 if form.startswith("mahalanobis") else 1e-9
-    for found in (health.textbook(form)(x, w), health.careful(form)(x, w)):
+    for found in (implementations.textbook(form)(x, w), reference.careful(form)(x, w)):
         torch.testing.assert_close(found, expected, rtol=near, atol=0)
 
 
@@ -65,25 +74,27 @@ def test_textbook_and_reference_agree_with_the_library_on_ordinary_numbers(form:
 def test_textbook_agrees_with_scipy(form: str, metric: str) -> None:
     case = case_of("ordinary")
     x, w = case.x.double(), case.w.double()
-    torch.testing.assert_close(health.textbook(form)(x, w), torch.from_numpy(cdist(x, w, metric)))
+    torch.testing.assert_close(
+        implementations.textbook(form)(x, w), torch.from_numpy(cdist(x, w, metric))
+    )
 
 
 def test_both_textbook_losses_are_harmonic_loss() -> None:
     d, y = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([1])
     expected = -math.log(0.25 / (1 + 0.25 + 0.0625))
-    assert float(naive.log_loss(d, y, 2.0)) == pytest.approx(expected)
-    assert float(naive.power_loss(d, y, 2.0)) == pytest.approx(expected)
+    assert float(textbook.log_loss(d, y, 2.0)) == pytest.approx(expected)
+    assert float(textbook.power_loss(d, y, 2.0)) == pytest.approx(expected)
 
 
 # --- the inputs --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("column", health.INPUTS)
+@pytest.mark.parametrize("column", cases.INPUTS)
 def test_inputs_are_finite_and_always_the_same(column: str) -> None:
     one, other = case_of(column), case_of(column)
     assert torch.equal(one.x, other.x)
     assert torch.equal(one.w, other.w)
-    assert (one.x.shape, one.w.shape) == ((1, health.WIDTH), (health.CLASSES, health.WIDTH))
+    assert (one.x.shape, one.w.shape) == ((1, cases.WIDTH), (cases.CLASSES, cases.WIDTH))
     assert one.x.isfinite().all()
     assert one.w.isfinite().all()
 
@@ -107,11 +118,11 @@ def test_the_reference_has_the_slopes_of_finite_differences(form: str) -> None:
     if form == "hamming hard":
         pytest.skip("its slopes are those of the soft bits")
     case, n, step = case_of("ordinary"), 8.0, 1e-5
-    right = health.reference(health.careful(form), case, n)
+    right = reference.reference(reference.careful(form), case, n)
 
     def loss(w: Tensor) -> float:
-        d = health.careful(form)(case.x.double(), w)
-        return float(F.cross_entropy(-n * d.log(), health.OWN))
+        d = reference.careful(form)(case.x.double(), w)
+        return float(F.cross_entropy(-n * d.log(), cases.OWN))
 
     for i in (0, 5, 11):
         ends = []
@@ -125,14 +136,14 @@ def test_the_reference_has_the_slopes_of_finite_differences(form: str) -> None:
 
 def test_the_reference_by_hand() -> None:
     x = torch.tensor([[0.0, 0.0]])
-    right = health.reference(
-        health.textbook("euclidean"), Case(x, torch.tensor([[2.0, 0.0], [0.0, 1.0]])), 2.0
+    right = reference.reference(
+        implementations.textbook("euclidean"), Case(x, torch.tensor([[2.0, 0.0], [0.0, 1.0]])), 2.0
     )
     assert right.loss == pytest.approx(math.log(5))  # probabilities 1/5 and 4/5
     assert right.of_w[0].tolist() == pytest.approx([2 * 0.8 / 2, 0])  # n (1 - p) / d
     assert right.natural == pytest.approx(2.0)
-    met = health.reference(
-        health.textbook("euclidean"), Case(x, torch.tensor([[0.0, 0.0], [0.0, 1.0]])), 2.0
+    met = reference.reference(
+        implementations.textbook("euclidean"), Case(x, torch.tensor([[0.0, 0.0], [0.0, 1.0]])), 2.0
     )
     assert (met.loss, met.met, float(met.of_w.abs().sum())) == (0.0, True, 0.0)
 
@@ -185,7 +196,7 @@ class Root(hl.Distance):
     """Euclid by differences, with autograd's slope of the root at 0."""
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
-        return naive.euclidean(x.unsqueeze(-2), w)
+        return textbook.euclidean(x.unsqueeze(-2), w)
 
 
 class NoSlope(hl.Distance):
@@ -197,19 +208,19 @@ class NoSlope(hl.Distance):
 
 
 def test_broken_distances_are_found_out() -> None:
-    expansion, root, half = (health.examine(d) for d in (Expansion(), Root(), NoSlope()))
+    expansion, root, half = (matrix.examine(d) for d in (Expansion(), Root(), NoSlope()))
     assert expansion["ordinary"] == "ok"
     assert expansion["gap 1e-4, length 28"] in ("wrong", "dead")
     assert root["x = own"] == "NaN"
     assert root["gap 1e-4, length 28"] == "ok"
     assert half["gradcheck in float64"] == "wrong"
-    assert set(health.examine(hl.distance("euclidean")).values()) == {"ok"}
+    assert set(matrix.examine(hl.distance("euclidean")).values()) == {"ok"}
 
 
 # --- the matrix --------------------------------------------------------------------------------
 
 
-def test_the_textbook_breaks_where_theory_says(matrices: dict[str, health.Matrix]) -> None:
+def test_the_textbook_breaks_where_theory_says(matrices: dict[str, matrix.Matrix]) -> None:
     logs = matrices["textbook, logarithms"].verdicts
     for column in ("x = own", "x = own = other"):
         for form in FORMS:
@@ -222,7 +233,7 @@ def test_the_textbook_breaks_where_theory_says(matrices: dict[str, health.Matrix
     assert all(logs[form, "n = 768"] == "ok" for form in FORMS)
 
 
-def test_the_released_layers_die_where_theory_says(matrices: dict[str, health.Matrix]) -> None:
+def test_the_released_layers_die_where_theory_says(matrices: dict[str, matrix.Matrix]) -> None:
     found = matrices["released layers"].verdicts
     assert {found[form, "n = 1536"] for form in FORMS} <= {"dead", "NaN"}
     assert found["euclidean", "scale 1e-6"] == "flat"
@@ -241,7 +252,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("way", ["logits", "loss"])
-def test_ours_is_right_but_for_what_is_known(matrices: dict[str, health.Matrix], way: str) -> None:
+def test_ours_is_right_but_for_what_is_known(matrices: dict[str, matrix.Matrix], way: str) -> None:
     ours = matrices[f"harmonic_lib, {way}"]
     assert not any(ours.counts()[verdict] for verdict in ("huge", "NaN", "error"))
     bad = ours.cells("wrong") + ours.cells("dead")
@@ -251,7 +262,7 @@ def test_ours_is_right_but_for_what_is_known(matrices: dict[str, health.Matrix],
     )
 
 
-def test_flat_cells_are_those_of_the_formulas(matrices: dict[str, health.Matrix]) -> None:
+def test_flat_cells_are_those_of_the_formulas(matrices: dict[str, matrix.Matrix]) -> None:
     flat = matrices["harmonic_lib, logits"].cells("flat")
     assert ("canberra standard", "x > 0 > w") in flat
     assert ("hamming hard", "scale 1e-6") in flat
@@ -261,10 +272,10 @@ def test_flat_cells_are_those_of_the_formulas(matrices: dict[str, health.Matrix]
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: health.matrices("fast"),
-        lambda: health.draws("x = w", 1),
-        lambda: health.outcome("theirs", "euclidean", case_of("ordinary")),
-        lambda: health_stories.floor_curve("fast"),
+        lambda: matrix.matrices("fast"),
+        lambda: cases.draws("x = w", 1),
+        lambda: implementations.outcome("theirs", "euclidean", case_of("ordinary")),
+        lambda: stories.floor_curve("fast"),
     ],
 )
 def test_unknown_names_are_refused(call) -> None:  # type: ignore[no-untyped-def]
@@ -276,13 +287,13 @@ def test_unknown_names_are_refused(call) -> None:  # type: ignore[no-untyped-def
 
 
 def test_the_root_of_0_has_no_slope_but_ours_has() -> None:
-    found = health_stories.at_a_match()
+    found = stories.at_a_match()
     assert math.isnan(found["by differences"][1])
     assert found["torch.cdist"] == found["harmonic_lib"] == (0.0, 0.0)
 
 
 def test_small_distances_of_ours_are_exact_and_those_of_expansion_are_not() -> None:
-    found = {s.name: s for s in health_stories.small_distances(gaps=(0.03,), profile="smoke")}
+    found = {s.name: s for s in stories.small_distances(gaps=(0.03,), profile="smoke")}
     for name in ("by differences", "harmonic_lib"):
         assert found[name].median == pytest.approx(found[name].true, rel=1e-5)
     for name in ("by expansion", "torch.cdist"):
@@ -290,7 +301,7 @@ def test_small_distances_of_ours_are_exact_and_those_of_expansion_are_not() -> N
 
 
 def test_expansions_lose_what_differences_keep() -> None:
-    rows = {(s.dtype, s.true): s for s in health_stories.expansions("smoke")}
+    rows = {(s.dtype, s.true): s for s in stories.expansions("smoke")}
     fine = rows[torch.float32, 1e-4]
     assert fine.negative > 0
     assert fine.ours == pytest.approx(1e-4, rel=0.01)
@@ -299,14 +310,14 @@ def test_expansions_lose_what_differences_keep() -> None:
 
 
 def test_a_negative_square_flips_signs() -> None:
-    x, w = health_stories.flipped()
+    x, w = stories.flipped()
     s = hl.released.similarity("euclidean", x, w, n=1, eps=0.0)
     assert (s < 0).any()
     assert (hl.distance("euclidean")(x, w) > 0).all()
 
 
 def test_the_similarity_floor_is_where_it_is_computed_to_be() -> None:
-    curve = health_stories.floor_curve("smoke")
+    curve = stories.floor_curve("smoke")
     assert curve.end == pytest.approx(1.0243, abs=5e-5)
     assert (curve.released[curve.ratios > curve.end * 1.0001] == 0).all()
     assert (curve.released[curve.ratios < curve.end * 0.9999] > 0).all()
@@ -317,19 +328,19 @@ def test_the_similarity_floor_is_where_it_is_computed_to_be() -> None:
 
 def test_the_proposition_on_epsilon_holds_and_can_fail() -> None:
     for eps in (1e-8, 1e-4, 1.0):
-        assert health_stories.padding_violation(eps) < 1e-3
-        assert health_stories.padding_violation(eps, guard=naive.clamped) > 0.4
+        assert stories.padding_violation(eps) < 1e-3
+        assert stories.padding_violation(eps, guard=textbook.clamped) > 0.4
 
 
 def test_a_clamp_takes_the_pull_away_and_epsilon_weakens_it() -> None:
-    pulls = health_stories.guards(torch.tensor([1e-3, 1.0]), eps=1e-4)
+    pulls = stories.guards(torch.tensor([1e-3, 1.0]), eps=1e-4)
     assert pulls["d² clamped"][0] == 0
     assert 0 < pulls["eps added to d²"][0] < 0.1 * pulls["nothing added"][0]
     assert pulls["nothing added"][0] == pytest.approx(1000 * float(pulls["nothing added"][1]))
 
 
 def test_on_the_way_to_a_prototype_ours_stays_on_the_exact_line() -> None:
-    path = health_stories.approach("euclidean", "smoke")
+    path = stories.approach("euclidean", "smoke")
     torch.testing.assert_close(
         path.pulls["harmonic_lib, logits"], path.pulls["exact"], rtol=0.02, atol=0
     )
@@ -338,19 +349,19 @@ def test_on_the_way_to_a_prototype_ours_stays_on_the_exact_line() -> None:
 
 def test_our_slopes_jump_where_the_chapter_says() -> None:
     chebyshev = hl.distance("chebyshev")
-    assert health_stories.slopes(chebyshev, [0, 0], [1, 1]) == [1, 0]
-    assert health_stories.slopes(chebyshev, [0, 0], [1, 1.001]) == [0, 1]
+    assert stories.slopes(chebyshev, [0, 0], [1, 1]) == [1, 0]
+    assert stories.slopes(chebyshev, [0, 0], [1, 1.001]) == [0, 1]
 
 
 @pytest.mark.usefixtures("style")
-def test_the_figures_draw_every_cell_and_line(matrices: dict[str, health.Matrix]) -> None:
+def test_the_figures_draw_every_cell_and_line(matrices: dict[str, matrix.Matrix]) -> None:
     shown = list(matrices.values())[1:4]
-    figure = draw.matrices(shown)
+    figure = figures.matrices(shown)
     cells = [sum(np.size(line.get_xdata()) for line in axes.lines) for axes in figure.axes]
     assert cells == [len(m.verdicts) for m in shown]
     assert [len(axes.lines) for axes in figure.axes] == [len({*m.verdicts.values()}) for m in shown]
     distances = torch.logspace(-3, 1, 9)
-    assert len(draw.guards(distances, health_stories.guards(distances), 1e-4).axes[0].lines) == 4
-    assert len(draw.floor(health_stories.floor_curve("smoke")).axes[0].lines) == 3
-    paths = [health_stories.approach(form, "smoke") for form in health_stories.FAMILIES[:3]]
-    assert len(draw.approaches(paths).axes) == 3
+    assert len(figures.guards(distances, stories.guards(distances), 1e-4).axes[0].lines) == 4
+    assert len(figures.floor(stories.floor_curve("smoke")).axes[0].lines) == 3
+    paths = [stories.approach(form, "smoke") for form in stories.FAMILIES[:3]]
+    assert len(figures.approaches(paths).axes) == 3

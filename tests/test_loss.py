@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 import harmonic_lib as hl
-from harmonic_lib import chunks
 from harmonic_lib.distances import pairwise
 from harmonic_lib.harmax import floor
+from harmonic_lib.loss import chunks
 
 N, D = 30, 24
 CLASSES = (5, 300)  # few; many: matrix products for Euclid, cosine and Mahalanobis

@@ -11,14 +11,8 @@ from scipy import stats
 from torch import nn
 
 import harmonic_lib as hl
-from harmonic_lib.measure import (
-    class_means,
-    confidence_interval,
-    mutual_cosine,
-    prediction_interval,
-    prototype_alignment,
-    prototypes,
-)
+from harmonic_lib.measure import class_means, mutual_cosine, prototype_alignment, prototypes
+from harmonic_lib.statistics import confidence_interval, prediction_interval
 
 
 @given(

@@ -15,13 +15,12 @@ from bs4 import BeautifulSoup
 from torch import Tensor
 
 import harmonic_lib as hl
+from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.modular_addition import figures, live, proofs, results
 from harmonic_lib.evidence.record import Record
-from harmonic_lib.experiments import algorithmic, by_seed
-from harmonic_lib.experiments import modular_addition as modular
-from harmonic_lib.figures import modular_addition as draw
-from harmonic_lib.figures.animation import EDGE, SIDE, Panel, aligned, animation
+from harmonic_lib.experiments import algorithmic
 from harmonic_lib.measure.rings import frequency_shares, ring_score
-from harmonic_lib.propositions import rings as prop
+from harmonic_lib.plots.animation import EDGE, SIDE, Panel, aligned, animation
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -33,9 +32,9 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_a_ring_has_one_frequency_in_whatever_plane() -> None:
-    assert prop.ring_violation() < 1e-12
-    assert prop.ring_violation(p=13, dim=2) < 1e-12
-    table = prop.rings(31, {5: 2.0})
+    assert proofs.ring_violation() < 1e-12
+    assert proofs.ring_violation(p=13, dim=2) < 1e-12
+    table = proofs.rings(31, {5: 2.0})
     assert frequency_shares(table)[4] == pytest.approx(1)
     radius = (table - table.mean(0)).norm(dim=1)
     np.testing.assert_allclose(radius, 2.0)
@@ -43,7 +42,7 @@ def test_a_ring_has_one_frequency_in_whatever_plane() -> None:
 
 @pytest.mark.parametrize("radii", [(1.0, 1.0), (1.0, 0.8), (3.0, 2.0, 1.0)])
 def test_several_rings_share_by_their_squared_radii(radii: tuple[float, ...]) -> None:
-    assert prop.torus_violation(radii) < 1e-12
+    assert proofs.torus_violation(radii) < 1e-12
 
 
 def test_the_checks_of_rings_notice_what_is_not_so() -> None:
@@ -51,15 +50,15 @@ def test_the_checks_of_rings_notice_what_is_not_so() -> None:
         generator = torch.Generator().manual_seed(1)
         return ring_score(table[torch.randperm(len(table), generator=generator)])
 
-    assert prop.ring_violation(score=shuffled) > 0.5
-    assert prop.torus_violation(score=shuffled) > 0.1
+    assert proofs.ring_violation(score=shuffled) > 0.5
+    assert proofs.torus_violation(score=shuffled) > 0.1
     uncentred = lambda table: float(torch.linalg.svdvals(table)[:2].square().sum())  # noqa: E731
-    assert prop.ring_violation(ev=uncentred) > 1
+    assert proofs.ring_violation(ev=uncentred) > 1
 
 
 def test_rings_need_room() -> None:
     with pytest.raises(ValueError, match="2 rings need 4 dimensions, got 3"):
-        prop.rings(7, {1: 1.0, 2: 1.0}, dim=3)
+        proofs.rings(7, {1: 1.0, 2: 1.0}, dim=3)
 
 
 # --- the animation ---------------------------------------------------------------------------
@@ -167,15 +166,15 @@ def test_an_animation_says_what_does_not_fit() -> None:
 
 
 @pytest.fixture(scope="module")
-def pair() -> dict[str, modular.Run]:
-    return modular.pair("smoke")
+def pair() -> dict[str, live.Run]:
+    return live.pair("smoke")
 
 
 def test_the_pair_shares_seed_and_split_and_keeps_every_embedding(
-    pair: dict[str, modular.Run],
+    pair: dict[str, live.Run],
 ) -> None:
     entropy, harmonic = (run.outcome for run in pair.values())
-    assert entropy.measurements[0].seed == harmonic.measurements[0].seed == modular.SEED
+    assert entropy.measurements[0].seed == harmonic.measurements[0].seed == live.SEED
     assert harmonic.config == replace(entropy.config, distance="euclidean", exponent=2.0)
     for run in pair.values():
         assert run.tables.shape == (4, 31, 16)
@@ -185,25 +184,25 @@ def test_the_pair_shares_seed_and_split_and_keeps_every_embedding(
         assert run.metrics["test_accuracy"] == run.rung.test_accuracy[0]
 
 
-def test_frames_go_on_with_the_last_one(pair: dict[str, modular.Run]) -> None:
+def test_frames_go_on_with_the_last_one(pair: dict[str, live.Run]) -> None:
     run = pair["cross-entropy"]
-    tables, notes = modular.frames(run, [1, 3, 4, 10])
+    tables, notes = live.frames(run, [1, 3, 4, 10])
     torch.testing.assert_close(tables, run.tables[[0, 2, 3, 3]])
     train = float(run.outcome.history["train_accuracy"][2, 0])
     assert notes[1].startswith(f"epoch 3: train {100 * train:.0f}\N{NO-BREAK SPACE}%, test")
     assert notes[2] == notes[3]
     assert notes[3].startswith("epoch 4, stopped: ")
-    ev = prop.ev_2(tables[0])
+    ev = proofs.ev_2(tables[0])
     assert notes[0].endswith(f"EV₂ {100 * ev:.0f}\N{NO-BREAK SPACE}%")
 
 
 def test_other_heads_are_those_that_are_named() -> None:
-    (rung,) = modular.ladder("smoke")
+    (rung,) = live.ladder("smoke")
     assert (rung.config.distance, rung.config.exponent) == ("euclidean", 4.0)
-    others = modular.others("smoke")
-    assert [o.config.distance for o in others] == list(modular.DISTANCES)
+    others = live.others("smoke")
+    assert [o.config.distance for o in others] == list(live.DISTANCES)
     assert all(o.config.exponent == 4.0 for o in others)
-    for make in (modular.pair, modular.ladder, modular.others):
+    for make in (live.pair, live.ladder, live.others):
         with pytest.raises(ValueError, match="unknown profile 'quik'"):
             make("quik")
 
@@ -212,7 +211,7 @@ def record(
     exponent: float | None, seed: int, distance: str = "euclidean", **metrics: float
 ) -> Record:
     names = ("train_epoch_90", "train_accuracy", "test_accuracy", "ev_2", "ring_score")
-    config = asdict(modular.of_exponent(exponent, distance))
+    config = asdict(results.of_exponent(exponent, distance))
     return fake_records.record(
         config, seed, dict.fromkeys(names, 0.5) | metrics, experiment="algorithmic"
     )
@@ -227,19 +226,19 @@ def test_rungs_are_the_exponents_that_are_recorded() -> None:
         record(4.0, 3, test_epoch_90=never),
         fake_records.changed(record(4.0, 0, test_epoch_90=1.0), config={"task": "another"}),
     ]
-    four, entropy = modular.rungs(found)
+    four, entropy = results.rungs(found)
     assert (four.exponent, entropy.exponent) == (4.0, None)
     np.testing.assert_array_equal(four.test_epoch, [10, never, 30])
     assert (four.solved, four.generalised, four.delay) == (2, 30, 29.5)
     assert (entropy.solved, entropy.generalised, entropy.delay) == (0, math.inf, math.inf)
     assert entropy.fitted == 0.5
-    assert modular.rungs([]) == []
-    assert by_seed.runs(found, modular.of_exponent(8.0)) == []
+    assert results.rungs([]) == []
+    assert by_seed.runs(found, results.of_exponent(8.0)) == []
 
 
 def test_tables_tell_medians_and_what_is_missing() -> None:
-    (four,) = modular.rungs([record(4.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, 21.0))])
-    *_, first, second = modular.rung_table({"four": four, "eight": None}).splitlines()
+    (four,) = results.rungs([record(4.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, 21.0))])
+    *_, first, second = results.rung_table({"four": four, "eight": None}).splitlines()
     assert first == "| four | 2 | 0.5 | 15.5 | 2 | 50 | 50 | 0.50 |"
     assert second.startswith("| eight | not recorded yet |")
     assert by_seed.epoch_text(math.inf) == "never"
@@ -247,7 +246,7 @@ def test_tables_tell_medians_and_what_is_missing() -> None:
 
 def test_the_table_of_distances_has_them_all() -> None:
     found = [record(4.0, s, test_epoch_90=e) for s, e in ((0, 10.0), (1, math.nan))]
-    _, _, *lines = modular.distance_table(found).splitlines()
+    _, _, *lines = results.distance_table(found).splitlines()
     assert len(lines) == 9
     assert lines[0] == "| euclidean | – | – | 1 of 2; 50 / 50 | – | – |"
     assert lines[1] == "| manhattan | – | – | – | – | – |"
@@ -259,24 +258,24 @@ def test_a_distance_is_compared_at_its_best_exponent() -> None:
     soon = [record(8.0, s, train_epoch_90=20.0, test_epoch_90=30.0 + s) for s in (0, 1)]
     late = [record(16.0, s, train_epoch_90=20.0, test_epoch_90=math.nan) for s in (0, 1)]
     every = [few + slow, few + slow + soon, few + slow + soon + late]
-    assert [modular.best(modular.rungs(found)).exponent for found in every] == [4.0, 8.0, 8.0]
-    _, _, *lines = modular.best_table(every[-1]).splitlines()
+    assert [results.best(results.rungs(found)).exponent for found in every] == [4.0, 8.0, 8.0]
+    _, _, *lines = results.best_table(every[-1]).splitlines()
     own = "| euclidean | 8 | yes | 2 of 2 | 0 | 20 | 30.5 | 50 | 0.50 | never |"
     assert lines[0] == own
     assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |  |  |  |"
     with pytest.raises(ValueError, match="empty"):
-        modular.best([])
+        results.best([])
 
 
 def test_a_best_exponent_at_the_end_is_not_bracketed() -> None:
     epochs = {2.0: 30.0, 4.0: 20.0, 8.0: 10.0, 16.0: 40.0}
-    rows = modular.rungs([record(n, 0, test_epoch_90=e) for n, e in epochs.items()])
-    assert modular.bracket(rows) == "yes"
-    assert modular.bracket(rows[:3]) == "no, the largest tried"
-    assert modular.bracket(rows[2:]) == "no, the lowest tried"
-    assert modular.bracket(modular.rungs([record(2.0, 0, test_epoch_90=math.nan)])) == "none works"
+    rows = results.rungs([record(n, 0, test_epoch_90=e) for n, e in epochs.items()])
+    assert results.bracket(rows) == "yes"
+    assert results.bracket(rows[:3]) == "no, the largest tried"
+    assert results.bracket(rows[2:]) == "no, the lowest tried"
+    assert results.bracket(results.rungs([record(2.0, 0, test_epoch_90=math.nan)])) == "none works"
     late = [record(n, s, test_epoch_90=math.nan) for n in (2.0, 4.0) for s in (0, 1)]
-    (line, *_) = modular.best_table(late).splitlines()[2:]
+    (line, *_) = results.best_table(late).splitlines()[2:]
     assert (
         line == "| euclidean | – | none works | 0 of all 4 |" + " – |" * 5 + " not recorded yet |"
     )
@@ -285,7 +284,7 @@ def test_a_best_exponent_at_the_end_is_not_bracketed() -> None:
 def test_brackets_are_told_for_all_nine() -> None:
     never = [math.nan] * 5
     epochs = {"cosine": [5, 6, 7, 8, 9], "canberra": never, "hamming": [9, 8, 7, 6, 5]}
-    told = modular.bracket_text(nine(epochs))
+    told = live.bracket_text(nine(epochs))
     first, lowest, _, largest, _, none = re.split(r"[.:] ", told)
     assert first.endswith(
         "tried for euclidean, manhattan, minkowski, chebyshev, bray–curtis, mahalanobis"
@@ -293,7 +292,7 @@ def test_brackets_are_told_for_all_nine() -> None:
     assert lowest.startswith("For cosine it is the lowest")
     assert largest.startswith("For hamming it is the largest")
     assert none == "No exponent works for canberra."
-    assert by_seed.NOT_YET in modular.bracket_text(nine(epochs)[1:])
+    assert by_seed.NOT_YET in live.bracket_text(nine(epochs)[1:])
 
 
 def test_maps_are_told_of_the_seeds_that_get_there() -> None:
@@ -304,10 +303,10 @@ def test_maps_are_told_of_the_seeds_that_get_there() -> None:
         for s, (k, ev, score) in enumerate(kinds)
     ]
     found += [record(2.0, 3, test_epoch_90=math.nan, ring_frequencies=9.0, ev_2=0.9, ring_score=0)]
-    every = modular.by_distance(found)
-    assert modular.widest(every) == pytest.approx(0.05)
-    assert modular.circles_text(every, ["euclidean", "cosine"], 2.0) == "1 of 3"
-    assert modular.frequencies_text(every) == "1 have one frequency, 1 two and 1 more"
+    every = results.by_distance(found)
+    assert live.widest(every) == pytest.approx(0.05)
+    assert live.circles_text(every, ["euclidean", "cosine"], 2.0) == "1 of 3"
+    assert live.frequencies_text(every) == "1 have one frequency, 1 two and 1 more"
 
 
 def nine(epochs: dict[str, list[float]]) -> list[Record]:
@@ -316,7 +315,7 @@ def nine(epochs: dict[str, list[float]]) -> list[Record]:
         record(n, 0, distance, train_epoch_90=5.0, test_epoch_90=epoch)
         for distance in hl.DISTANCES
         for n, epoch in zip(
-            modular.EVERY_DISTANCE, epochs.get(distance, [99, 9, 8, 7, 50]), strict=True
+            results.EVERY_DISTANCE, epochs.get(distance, [99, 9, 8, 7, 50]), strict=True
         )
     ]
 
@@ -325,7 +324,7 @@ def test_what_is_said_of_nine_distances_is_checked() -> None:
     never = math.nan
     odd = {"cosine": [9, 6, 6, 6, never], "hamming": [9, 9, 8, 7, 8]}
     good = nine({"canberra": [never] * 5} | odd)
-    told, verdicts = zip(*modular.distance_lessons(good), strict=True)
+    told, verdicts = zip(*results.distance_lessons(good), strict=True)
     assert verdicts == ("holds",) * 3
     assert "(8 of 9: euclidean, manhattan" in told[0]
     assert "some never (canberra)" in told[0]
@@ -333,21 +332,21 @@ def test_what_is_said_of_nine_distances_is_checked() -> None:
     assert told[2].endswith("(epoch 7; cosine with n = 2: 6)")
     rest = {name: [never] * 5 for name in list(hl.DISTANCES)[1:]}
     bad = nine(rest | {"euclidean": [9, 9, 8, 7, 7]})
-    assert [verdict for _, verdict in modular.distance_lessons(bad)] == ["does not hold"] * 3
-    assert modular.distance_lessons(good[1:])[0][1] == by_seed.NOT_YET
+    assert [verdict for _, verdict in results.distance_lessons(bad)] == ["does not hold"] * 3
+    assert results.distance_lessons(good[1:])[0][1] == by_seed.NOT_YET
 
 
 def test_circles_are_counted_with_their_accuracy() -> None:
     runs = [record(2.0, 0, ev_2=0.99, test_accuracy=0.4), record(2.0, 1, ev_2=0.95)]
     runs += [record(2.0, 2, ev_2=1.0, test_accuracy=1.0), record(2.0, 3, ev_2=0.94)]
-    assert modular.circles(runs) == "3 of 4, 1 of them above 90 % on test facts"
-    assert modular.circles([]) == by_seed.NOT_YET
+    assert results.circles(runs) == "3 of 4, 1 of them above 90 % on test facts"
+    assert results.circles([]) == by_seed.NOT_YET
 
 
 def test_the_case_study_reports_shares() -> None:
     names = {f"case-study-{case}": case for case in ("cross-entropy", "harmonic")}
-    assert modular.reported_cases("ev_2", names) == {"cross-entropy": 0.26, "harmonic": 1.0}
-    assert modular.reported_cases("test_accuracy", names) == {"cross-entropy": 0.5}
+    assert results.reported_cases("ev_2", names) == {"cross-entropy": 0.26, "harmonic": 1.0}
+    assert results.reported_cases("test_accuracy", names) == {"cross-entropy": 0.5}
     found = [record(2.0, s, ev_2=v) for s, v in enumerate((0.1, 0.9, 0.3))]
     assert by_seed.middle(by_seed.column(found, "ev_2")) == 0.3
 
@@ -355,7 +354,7 @@ def test_the_case_study_reports_shares() -> None:
 def every_rung(epochs: dict[float | None, float], ev: dict[float | None, float]) -> list[Record]:
     return [
         record(n, s, train_epoch_90=5.0, test_epoch_90=epochs[n], ev_2=ev[n])
-        for n in modular.LADDER
+        for n in results.LADDER
         for s in range(10)
     ]
 
@@ -364,20 +363,20 @@ def test_lessons_are_told_by_the_numbers() -> None:
     never = math.nan
     flat = {1.0: 0.9, 2.0: 0.9, 4.0: 0.6, 8.0: 0.5, 16.0: 0.5, 32.0: 0.5, None: 0.3}
     epochs = {1.0: never, 2.0: 90.0, 4.0: 10.0, 8.0: 11.0, 16.0: 20.0, 32.0: 40.0, None: never}
-    found = modular.lessons(modular.rungs(every_rung(epochs, flat)))
+    found = results.lessons(results.rungs(every_rung(epochs, flat)))
     assert [verdict for _, verdict in found] == ["holds", "holds", "holds", "does not hold"]
     assert "(5, 6, 15, 35 epochs)" in found[2][0]
     assert found[3][0].endswith("10 with n = 32 alone, 0 with cross-entropy alone, p = 0.002)")
     other = epochs | {4.0: 30.0, 32.0: never}
-    found = modular.lessons(modular.rungs(every_rung(other, flat | {4.0: 1.0})))
+    found = results.lessons(results.rungs(every_rung(other, flat | {4.0: 1.0})))
     verdicts = [verdict for _, verdict in found]
     assert verdicts == ["does not hold", "does not hold", "does not hold", "holds"]
-    assert modular.lessons([]) == [("the exponents", by_seed.NOT_YET)]
+    assert results.lessons([]) == [("the exponents", by_seed.NOT_YET)]
 
 
 def test_every_rung_is_recorded_by_the_experiment() -> None:
     full = algorithmic.configs("full")
-    assert all(modular.of_exponent(n) in full for n in modular.LADDER)
+    assert all(results.of_exponent(n) in full for n in results.LADDER)
 
 
 # --- the figures -----------------------------------------------------------------------------
@@ -387,7 +386,7 @@ def test_every_rung_is_recorded_by_the_experiment() -> None:
 def test_learning_curves_shade_the_delay() -> None:
     accuracy = torch.linspace(0, 1, 40).unsqueeze(1)
     history = {"train_accuracy": accuracy, "test_accuracy": accuracy / 2}
-    figure = draw.learning_curves(
+    figure = figures.learning_curves(
         {"late": history, "at once": history},
         {"late": (10.0, 30.0), "at once": (10.0, math.nan)},
         1 / 31,
@@ -403,7 +402,7 @@ def test_learning_curves_shade_the_delay() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_spectra_show_the_shares_and_mark_the_strongest() -> None:
-    figure = draw.spectra({"torus": prop.rings(31, {3: 1.0, 7: 2.0}), "ring": normal(31, 4)})
+    figure = figures.spectra({"torus": proofs.rings(31, {3: 1.0, 7: 2.0}), "ring": normal(31, 4)})
     bars = figure.axes[0].patches
     heights = [bar.get_height() for bar in bars]
     assert heights[2] == pytest.approx(20)
@@ -417,7 +416,7 @@ def test_spectra_show_the_shares_and_mark_the_strongest() -> None:
 @pytest.mark.usefixtures("style")
 def test_cases_show_seeds_reports_and_what_is_missing() -> None:
     seeds = {"EV": {"a": torch.tensor([0.25, 0.5])}, "accuracy": {"a": torch.tensor([1.0])}}
-    figure = draw.cases(seeds, {"EV": {"a": 0.26, "b": 1.0}})
+    figure = figures.cases(seeds, {"EV": {"a": 0.26, "b": 1.0}})
     first, second = figure.axes
     places = [line.get_xydata().tolist() for line in first.lines]
     assert [x for x, _ in places[0]] == [25, 50]

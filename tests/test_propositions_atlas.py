@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib import figures
-from harmonic_lib.figures import atlas as maps
-from harmonic_lib.measure import Interval, agreement
+from harmonic_lib.chapters.distances.atlas import figures as maps
+from harmonic_lib.chapters.distances.atlas import proofs
+from harmonic_lib.measure import agreement
+from harmonic_lib.measure.axioms import Pairwise
 from harmonic_lib.measure.sharpness import spread_of_logs
-from harmonic_lib.propositions import atlas as prop
-from harmonic_lib.propositions.laws import Pairwise
+from harmonic_lib.plots import regions
+from harmonic_lib.statistics import Interval
 
 
 def distances() -> Tensor:
@@ -27,37 +28,37 @@ def distances() -> Tensor:
 
 @pytest.mark.parametrize("dim", [1, 2, 64])
 def test_the_order_of_the_norms(dim: int) -> None:
-    assert prop.norm_violation(dim, 0) < 1e-9
+    assert proofs.norm_violation(dim, 0) < 1e-9
 
 
 def test_a_smaller_factor_is_violated() -> None:
-    assert prop.norm_violation(4, 0, lambda p, q, d: 0.99 * prop.widest(p, q, d)) > 0.01
+    assert proofs.norm_violation(4, 0, lambda p, q, d: 0.99 * proofs.widest(p, q, d)) > 0.01
 
 
 def test_the_order_holds_below_one_and_not_the_other_way_round() -> None:
-    assert prop.norm_violation(4, 0, powers=(0.5, 1.0)) < 1e-9
-    assert prop.norm_violation(4, 0, powers=(1.0, 0.5)) > 0.1  # the wrong order
+    assert proofs.norm_violation(4, 0, powers=(0.5, 1.0)) < 1e-9
+    assert proofs.norm_violation(4, 0, powers=(1.0, 0.5)) > 0.1  # the wrong order
 
 
 def test_a_power_divides_the_exponent() -> None:
-    assert prop.power_violation(distances(), 8) < 1e-12
-    assert prop.power_violation(distances(), 8, divide=False) > 0.1
+    assert proofs.power_violation(distances(), 8) < 1e-12
+    assert proofs.power_violation(distances(), 8, divide=False) > 0.1
 
 
 def test_at_one_sharpness_powers_are_one_head_and_other_changes_are_not() -> None:
-    assert prop.matched_violation(distances(), lambda d: 7 * d**3, 2.0) < 1e-12
-    assert prop.matched_violation(distances(), lambda d: d / (1 + d), 2.0) > 0.01
+    assert proofs.matched_violation(distances(), lambda d: 7 * d**3, 2.0) < 1e-12
+    assert proofs.matched_violation(distances(), lambda d: d / (1 + d), 2.0) > 0.01
 
 
 def test_cosine_is_half_a_square() -> None:
-    assert prop.cosine_violation(8, 0) < 1e-12
-    assert prop.cosine_violation(8, 0, ratio=1.0) > 0.1
+    assert proofs.cosine_violation(8, 0) < 1e-12
+    assert proofs.cosine_violation(8, 0, ratio=1.0) > 0.1
 
 
 def test_on_bits_most_are_one_count() -> None:
-    x, w = prop.bits(20, 16, 0, zero=True), prop.bits(5, 16, 1, zero=True)
+    x, w = proofs.bits(20, 16, 0, zero=True), proofs.bits(5, 16, 1, zero=True)
     assert int((x.sum(-1) == 0).sum()) == int((w.sum(-1) == 0).sum()) == 1
-    assert max(prop.binary_violations(x, w).values()) < 1e-12
+    assert max(proofs.binary_violations(x, w).values()) < 1e-12
 
 
 def test_two_zero_vectors_must_be_at_zero() -> None:
@@ -66,14 +67,14 @@ def test_two_zero_vectors_must_be_at_zero() -> None:
         return lambda x, w: d(x, w) + ((x.sum(-1)[:, None] + w.sum(-1)) == 0)
 
     for zero, worst in ((False, 0.0), (True, 1.0)):
-        x, w = prop.bits(20, 16, 0, zero=zero), prop.bits(5, 16, 1, zero=zero)
-        found = prop.binary_violations(x, w, broken)["bray_curtis"]
+        x, w = proofs.bits(20, 16, 0, zero=zero), proofs.bits(5, 16, 1, zero=zero)
+        found = proofs.binary_violations(x, w, broken)["bray_curtis"]
         assert found == pytest.approx(worst, abs=1e-12)
 
 
 def test_off_bits_none_is() -> None:
-    x, w = prop.bits(20, 16, 0).clamp(0.1, 0.8), prop.bits(5, 16, 1)
-    assert min(prop.binary_violations(x, w).values()) > 0.01
+    x, w = proofs.bits(20, 16, 0).clamp(0.1, 0.8), proofs.bits(5, 16, 1)
+    assert min(proofs.binary_violations(x, w).values()) > 0.01
 
 
 def by_hand(first: list[float], second: list[float]) -> float:
@@ -131,8 +132,8 @@ def test_a_map_shows_the_nearest_and_leaves_ties_bare() -> None:
     (axes,) = maps.regions({"manhattan": hl.distance("manhattan")}, two, sharpness=1.0).axes
     image = np.asarray(axes.images[0].get_array())
     low, high, tie = image[40, 40], image[200, 200], image[200, 40]
-    assert low[:3] == pytest.approx(figures.COLOURS[0])
-    assert high[:3] == pytest.approx(figures.COLOURS[1])
+    assert low[:3] == pytest.approx(regions.COLOURS[0])
+    assert high[:3] == pytest.approx(regions.COLOURS[1])
     assert low[3] > 0.2
     assert tie[3] == 0
 

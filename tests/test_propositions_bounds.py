@@ -10,10 +10,8 @@ from scipy.stats import chi2, norm
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.experiments import bounds as experiment
-from harmonic_lib.figures import bounds as draw
+from harmonic_lib.chapters.theory.generalisation import bounds, figures, live, proofs
 from harmonic_lib.measure.margins import distance_margin, log_ratio_margin, squared_margin
-from harmonic_lib.propositions import bounds
 
 CENTRE = torch.zeros(2, dtype=torch.float64)
 
@@ -101,20 +99,20 @@ def test_the_moment_by_brute_force(size: int) -> None:
 @pytest.mark.parametrize("name", ["euclidean", "manhattan", "cosine"])
 @pytest.mark.parametrize("exponent", [1.0, 8.0, 64.0])
 def test_the_loss_lies_between_its_bounds(name: str, exponent: float) -> None:
-    assert bounds.sandwich_violation(name, exponent) < 1e-9
+    assert proofs.sandwich_violation(name, exponent) < 1e-9
 
 
 def test_the_bounds_fail_for_the_exponent_of_the_squared_distance() -> None:
-    assert bounds.sandwich_violation(exponent=4.0, assumed=8.0) > 1
+    assert proofs.sandwich_violation(exponent=4.0, assumed=8.0) > 1
 
 
 def test_the_reported_term_grows_with_the_unit() -> None:
-    assert bounds.scaling_violation("euclidean") < 1e-9
-    assert bounds.scaling_violation("manhattan", factor=0.01) < 1e-9
+    assert proofs.scaling_violation("euclidean") < 1e-9
+    assert proofs.scaling_violation("manhattan", factor=0.01) < 1e-9
 
 
 def test_a_distance_without_a_unit_breaks_the_scaling() -> None:
-    assert bounds.scaling_violation("canberra") > 1
+    assert proofs.scaling_violation("canberra") > 1
 
 
 def test_the_reported_term_by_hand() -> None:
@@ -133,60 +131,60 @@ def test_the_adversary_is_right_on_its_sample_and_wrong_elsewhere() -> None:
 
 
 def test_the_moment_is_the_same_for_every_coin_and_a_larger_power_breaks_it() -> None:
-    assert bounds.moment_violation() < 1e-9
-    assert bounds.moment_violation(power=1.1) > 1
+    assert proofs.moment_violation() < 1e-9
+    assert proofs.moment_violation(power=1.1) > 1
 
 
 def test_pac_bayes_fails_seldom_enough_and_often_when_certainty_is_free() -> None:
-    assert bounds.pac_bayes_violation() <= 0
-    assert bounds.pac_bayes_violation(repeats=200, moment=-3.0) > 0.2
+    assert proofs.pac_bayes_violation() <= 0
+    assert proofs.pac_bayes_violation(repeats=200, moment=-3.0) > 0.2
 
 
 @pytest.mark.parametrize("name", [n for n, spec in hl.DISTANCES.items() if spec.metric])
 def test_metrics_keep_margins(name: str) -> None:
     options = {"mahalanobis": {"dim": 5}, "minkowski": {"p": 3.0}}.get(name, {})
-    assert bounds.triangle_violation(hl.distance(name, **options).double()) <= 1e-12
+    assert proofs.triangle_violation(hl.distance(name, **options).double()) <= 1e-12
 
 
 def test_the_cosine_distance_does_not_keep_margins() -> None:
-    assert bounds.triangle_violation(hl.distance("cosine")) > 0.1
+    assert proofs.triangle_violation(hl.distance("cosine")) > 0.1
 
 
 def test_a_shifted_interval_keeps_its_mass_if_it_is_symmetric() -> None:
-    assert bounds.shifted_mass_violation() < 1e-12
-    assert bounds.shifted_mass_violation(-0.1, 0.7) > 0.1
+    assert proofs.shifted_mass_violation() < 1e-12
+    assert proofs.shifted_mass_violation(-0.1, 0.7) > 0.1
 
 
 def test_noise_on_the_linear_form() -> None:
     for width in (0.5, 1.0, 2.0):
-        assert bounds.noise_violation(width) < 4
-    assert bounds.noise_violation(1.5, assumed=1.5 * math.sqrt(2)) > 10  # one noise, not two
+        assert proofs.noise_violation(width) < 4
+    assert proofs.noise_violation(1.5, assumed=1.5 * math.sqrt(2)) > 10  # one noise, not two
 
 
 def test_the_linear_form_needs_one_radius() -> None:
-    assert bounds.linear_form_violation() < 1e-12
-    assert bounds.linear_form_violation(lifted_radius=1.0) > 0.05
+    assert proofs.linear_form_violation() < 1e-12
+    assert proofs.linear_form_violation(lifted_radius=1.0) > 0.05
 
 
 @pytest.mark.parametrize("bound", [metric, squared])
 def test_the_bounds_hold_where_the_truth_is_known(bound: bounds.BoundOf) -> None:
-    assert bounds.bound_violation(bound, repeats=5) <= 0
+    assert proofs.bound_violation(bound, repeats=5) <= 0
 
 
 def test_a_bound_without_complexity_is_broken_by_the_adversary() -> None:
-    assert bounds.bound_violation(without_complexity, repeats=1) > 0.5
+    assert proofs.bound_violation(without_complexity, repeats=1) > 0.5
 
 
 @pytest.mark.parametrize("bound", [bounds.metric_bound, bounds.squared_bound])
 def test_the_bounds_have_no_unit_and_no_origin(bound: object) -> None:
-    assert bounds.invariance_violation(bound) < 1e-9
+    assert proofs.invariance_violation(bound) < 1e-9
 
 
 def test_a_radius_that_stays_behind_breaks_the_invariance() -> None:
     def stuck(x: Tensor, y: Tensor, w: Tensor, centre: Tensor, radius: float) -> bounds.Bound:
         return bounds.metric_bound(x, y, w, centre, 0.1)
 
-    assert bounds.invariance_violation(stuck) > 0.1
+    assert proofs.invariance_violation(stuck) > 0.1
 
 
 # The bounds themselves.
@@ -237,48 +235,48 @@ def test_size_needed_is_the_smallest() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_heads_and_figures() -> None:
-    found = experiment.heads("smoke")
+    found = live.heads("smoke")
     assert list(found) == ["class means", "n = 2", "n = 16", "n = 16, shuffled"]
     assert [len(runs) for runs in found.values()] == [1, 3, 3, 3]
     learned, shuffled = found["n = 16"][0], found["n = 16, shuffled"][0]
     assert learned.test_error < 0.5 < 0.8 < shuffled.test_error
     assert learned.test_error < learned.held_out < 0.6
     assert learned.train_error == float((learned.distance <= 0).double().mean())
-    kept = experiment.true_labels(found)
+    kept = live.true_labels(found)
     assert list(kept) == ["class means", "n = 2", "n = 16"]
-    rates = [experiment.average(runs, experiment.ERRORS[1]) for runs in kept.values()]
-    limits = [experiment.average(runs, experiment.BOUNDS[0]) for runs in kept.values()]
+    rates = [live.average(runs, live.ERRORS[1]) for runs in kept.values()]
+    limits = [live.average(runs, live.BOUNDS[0]) for runs in kept.values()]
     together = sum(
         (rates[a] < rates[b]) == (limits[a] < limits[b]) for a, b in [(0, 1), (0, 2), (1, 2)]
     )
-    assert experiment.same_order(kept) == (together, 3)
-    assert "digits" in experiment.describe("smoke")
-    rows = draw.bounds_of_heads(found, 0.9)
+    assert live.same_order(kept) == (together, 3)
+    assert "digits" in live.describe("smoke")
+    rows = figures.bounds_of_heads(found, 0.9)
     assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == list(found)
-    left, right = draw.margins(found).axes
+    left, right = figures.margins(found).axes
     assert len(left.lines) == len(right.lines) == len(found) + 1
 
 
 def test_training_repeats_itself_and_seeds_differ() -> None:
     x, y = bounds.clouds(300, torch.Generator().manual_seed(1))
     setting = ("digits", 4.0, 2, (0, 1), x.float(), y, 3)
-    (first, other), (again, _) = experiment.train_heads(*setting), experiment.train_heads(*setting)
+    (first, other), (again, _) = live.train_heads(*setting), live.train_heads(*setting)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.usefixtures("style")
 def test_growing_samples_narrow_the_bounds() -> None:
-    runs = experiment.growing_samples("smoke")
+    runs = live.growing_samples("smoke")
     (small, few), (large, many) = runs
     assert (small, large) == (100, 1_000)
     assert many.test_error < many.metric.value < few.metric.value < 1
     assert many.test_error < many.squared.value < few.squared.value
-    lines = draw.growing(runs).axes[0].lines
+    lines = figures.growing(runs).axes[0].lines
     assert list(lines[2].get_ydata()) == [few.test_error, many.test_error]
 
 
-@pytest.mark.parametrize("run", [experiment.heads, experiment.growing_samples, experiment.describe])
+@pytest.mark.parametrize("run", [live.heads, live.growing_samples, live.describe])
 def test_unknown_profile(run: object) -> None:
     with pytest.raises(ValueError, match="unknown profile"):
         run("quik")

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.figures import exponent as draw
-from harmonic_lib.propositions import harmax as prop
+from harmonic_lib.chapters.theory.harmax import figures, proofs
 
 
 def distances(rows: int = 30, classes: int = 6) -> Tensor:
@@ -33,101 +32,101 @@ def of_squares(dist: Tensor, n: float) -> Tensor:
 
 
 def test_the_oracle_by_hand() -> None:
-    exact = prop.exact_harmax(torch.tensor([[1.0, 2.0, 4.0]]), 2)
+    exact = proofs.exact_harmax(torch.tensor([[1.0, 2.0, 4.0]]), 2)
     assert exact.tolist() == [pytest.approx([16 / 21, 4 / 21, 1 / 21], rel=1e-15)]
 
 
 def test_the_oracle_goes_where_no_float_does() -> None:
-    exact = prop.exact_harmax(torch.tensor([25.0, 27.5]), 1536)  # 25^-1536 is 1e-2147
+    exact = proofs.exact_harmax(torch.tensor([25.0, 27.5]), 1536)  # 25^-1536 is 1e-2147
     assert float(exact[1]) == pytest.approx(1.1**-1536, rel=1e-6)
 
 
 def test_the_forms_are_one() -> None:
-    assert prop.form_error(hl.harmax, distances(), 7) < 1e-14
-    assert prop.form_error(power_form, distances(), 7) < 1e-14
+    assert proofs.form_error(hl.harmax, distances(), 7) < 1e-14
+    assert proofs.form_error(power_form, distances(), 7) < 1e-14
 
 
 def test_the_exponent_on_the_square_is_another_form() -> None:
-    assert prop.form_error(of_squares, distances(), 7) > 0.1
+    assert proofs.form_error(of_squares, distances(), 7) > 0.1
 
 
 def test_not_a_number_is_an_infinite_error() -> None:
-    assert prop.form_error(power_form, distances().float() + 20, 1536) == math.inf
+    assert proofs.form_error(power_form, distances().float() + 20, 1536) == math.inf
 
 
 def test_where_the_power_form_breaks() -> None:
     # 10^-n is 0 in float32 beyond 1e-45, or beyond 1e-38 where subnormal numbers count as 0
-    assert prop.breaks_at(power_form, torch.tensor([[10.0, 11.0]])) in range(38, 47)
+    assert proofs.breaks_at(power_form, torch.tensor([[10.0, 11.0]])) in range(38, 47)
     # 0.1^-n is infinite beyond 3.4e38
-    assert prop.breaks_at(power_form, torch.tensor([[0.1, 0.11]])) == 39
-    assert prop.breaks_at(hl.harmax, torch.tensor([[10.0, 11.0]])) is None
+    assert proofs.breaks_at(power_form, torch.tensor([[0.1, 0.11]])) == 39
+    assert proofs.breaks_at(hl.harmax, torch.tensor([[10.0, 11.0]])) is None
 
 
 def test_harmax_sees_ratios_and_softmax_of_the_distance_does_not() -> None:
-    assert prop.scale_violation(lambda d: hl.harmax(d, 8), distances()) < 1e-12
-    assert prop.scale_violation(lambda d: (-d).softmax(-1), distances()) > 0.1
+    assert proofs.scale_violation(lambda d: hl.harmax(d, 8), distances()) < 1e-12
+    assert proofs.scale_violation(lambda d: (-d).softmax(-1), distances()) > 0.1
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1, 8, 56])
 def test_gradients_by_hand_are_those_of_autograd(exponent: float) -> None:
-    assert prop.gradient_violation(exponent, 0, prop.gradients) < 1e-12
+    assert proofs.gradient_violation(exponent, 0, proofs.gradients) < 1e-12
 
 
 def without_exponent(p: Tensor, y: Tensor, dist: Tensor, n: float) -> tuple[Tensor, Tensor]:
-    return prop.gradients(p, y, dist, 1.0)
+    return proofs.gradients(p, y, dist, 1.0)
 
 
 def of_squared_distance(p: Tensor, y: Tensor, dist: Tensor, n: float) -> tuple[Tensor, Tensor]:
-    return prop.gradients(p, y, dist.square(), n)
+    return proofs.gradients(p, y, dist.square(), n)
 
 
 @pytest.mark.parametrize("wrong", [without_exponent, of_squared_distance])
 def test_wrong_gradients_are_seen(wrong: Callable[..., object]) -> None:
-    assert prop.gradient_violation(8, 0, wrong) > 0.1
+    assert proofs.gradient_violation(8, 0, wrong) > 0.1
 
 
 def test_the_pull_by_hand() -> None:
     d = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
     expected = 4 * 9 * d**3 / (1 + 9 * d**4)
-    assert prop.pull(d, 4, 10).tolist() == pytest.approx(expected.tolist(), rel=1e-12)
+    assert proofs.pull(d, 4, 10).tolist() == pytest.approx(expected.tolist(), rel=1e-12)
 
 
 def test_the_steepest_place_by_calculus() -> None:
-    assert prop.steepest(4, 10) == pytest.approx((3 / 9) ** 0.25, abs=1e-5)
+    assert proofs.steepest(4, 10) == pytest.approx((3 / 9) ** 0.25, abs=1e-5)
 
 
 @pytest.mark.parametrize(
     ("classes", "exponent", "ratio"), [(10, 1, 81), (10, 2, 9), (100, 1, 891), (100, 2, 29.85)]
 )
 def test_the_ratios_of_the_reference(classes: int, exponent: float, ratio: float) -> None:
-    assert prop.ratio_needed(0.9, exponent, classes) == pytest.approx(ratio, rel=1e-3)
+    assert proofs.ratio_needed(0.9, exponent, classes) == pytest.approx(ratio, rel=1e-3)
 
 
 def test_the_ratio_gives_the_probability_asked_for() -> None:
-    assert prop.ratio_violation(prop.ratio_needed) < 1e-12
-    assert prop.ratio_violation(lambda p, n, k: (k * p / (1 - p)) ** (1 / n)) > 0.01
+    assert proofs.ratio_violation(proofs.ratio_needed) < 1e-12
+    assert proofs.ratio_violation(lambda p, n, k: (k * p / (1 - p)) ** (1 / n)) > 0.01
 
 
 def test_the_exponent_keeps_the_order_and_sharpens() -> None:
     exponents = [0.5, 1, 4, 28]
-    assert prop.order_violations(distances(), exponents, hl.harmax) == 0
+    assert proofs.order_violations(distances(), exponents, hl.harmax) == 0
     # a softmax of similarities, as the released MLP and CNN heads have it: the farthest wins
-    assert prop.order_violations(distances(), exponents, lambda d, n: d.softmax(-1)) == 30
+    assert proofs.order_violations(distances(), exponents, lambda d, n: d.softmax(-1)) == 30
     # the right order, but the sharper the smaller n is
-    assert prop.order_violations(distances(), exponents, lambda d, n: hl.harmax(d, 1 / n)) == 30
+    assert proofs.order_violations(distances(), exponents, lambda d, n: hl.harmax(d, 1 / n)) == 30
 
 
 def test_the_limits_of_the_exponent() -> None:
-    assert prop.limit_violation(distances(), hl.harmax) < 1e-8
+    assert proofs.limit_violation(distances(), hl.harmax) < 1e-8
     # the farthest prototype wins
-    assert prop.limit_violation(distances(), lambda d, n: hl.harmax(1 / d, n)) > 0.9
+    assert proofs.limit_violation(distances(), lambda d, n: hl.harmax(1 / d, n)) > 0.9
     # the sharper, the smaller n is
-    assert prop.limit_violation(distances(), lambda d, n: hl.harmax(d, 1 / n)) > 0.7
+    assert proofs.limit_violation(distances(), lambda d, n: hl.harmax(d, 1 / n)) > 0.7
 
 
 def test_the_variance_of_squared_distances() -> None:
-    assert prop.variance_violation(40_000, 0) < 0.05
-    without_lengths = prop.variance_violation(40_000, 0, lambda a, b, dim: 4 * (a * b) ** 2 / dim)
+    assert proofs.variance_violation(40_000, 0) < 0.05
+    without_lengths = proofs.variance_violation(40_000, 0, lambda a, b, dim: 4 * (a * b) ** 2 / dim)
     assert without_lengths > 0.3
 
 
@@ -137,7 +136,7 @@ def test_the_predicted_spread_is_that_of_numpy() -> None:
         x = np.zeros(256)
         x[3] = a
         logs = np.log(np.linalg.norm(w - x, axis=1))
-        assert prop.predicted_spread(a, b, 256) == pytest.approx(logs.std(), rel=0.03)
+        assert proofs.predicted_spread(a, b, 256) == pytest.approx(logs.std(), rel=0.03)
 
 
 def long_inputs() -> tuple[Tensor, Tensor]:
@@ -147,14 +146,14 @@ def long_inputs() -> tuple[Tensor, Tensor]:
 
 
 def test_far_from_the_origin_harmonic_logits_are_linear() -> None:
-    assert prop.linear_violation(*long_inputs(), 1536) == 0
+    assert proofs.linear_violation(*long_inputs(), 1536) == 0
 
 
 def test_other_linear_logits_are_beyond_the_bound() -> None:
     x, w = long_inputs()
-    twice = prop.linear_violation(x, w, 64, lambda x, w, n: 2 * prop.linear_logits(x, w, n))
+    twice = proofs.linear_violation(x, w, 64, lambda x, w, n: 2 * proofs.linear_logits(x, w, n))
     assert twice > 0.01
-    no_bias = prop.linear_violation(
+    no_bias = proofs.linear_violation(
         x, w, 64, lambda x, w, n: n / x.square().sum(-1, keepdim=True) * x @ w.T
     )
     assert no_bias > 1e-5
@@ -162,25 +161,25 @@ def test_other_linear_logits_are_beyond_the_bound() -> None:
 
 def test_matched_exponents_match(monkeypatch: pytest.MonkeyPatch) -> None:
     every = [distances(), distances() ** 3]
-    assert prop.matched_violation(every, 2.0) < 1e-12
-    monkeypatch.setattr(prop, "matched_exponent", lambda dist, sharpness: 8.0)
-    assert prop.matched_violation(every, 2.0) > 0.1
+    assert proofs.matched_violation(every, 2.0) < 1e-12
+    monkeypatch.setattr(proofs, "matched_exponent", lambda dist, sharpness: 8.0)
+    assert proofs.matched_violation(every, 2.0) > 0.1
 
 
 def test_student_t_becomes_harmax_and_no_other_exponent() -> None:
-    assert prop.student_t_excess(distances(), 6, (1, 0.1, 0.01, 1e-6)) < 1e-12
+    assert proofs.student_t_excess(distances(), 6, (1, 0.1, 0.01, 1e-6)) < 1e-12
     # I-Con's 2n - 1 degrees of freedom are those of d^-2n
-    assert prop.student_t_excess(distances(), 12, (0.01,), limit=6) > 1
+    assert proofs.student_t_excess(distances(), 12, (0.01,), limit=6) > 1
 
 
 def test_bisection_finds_an_exponent() -> None:
-    found = prop.exponent_by_bisection(lambda n: 1 - 2**-n, 0.75)
+    found = proofs.exponent_by_bisection(lambda n: 1 - 2**-n, 0.75)
     assert found == pytest.approx(2, rel=1e-9)
 
 
 @pytest.mark.usefixtures("style")
 def test_pulls_are_drawn() -> None:
-    (axes,) = draw.pulls([1, 4], 10).axes
+    (axes,) = figures.pulls([1, 4], 10).axes
     line = axes.lines[1]
     d = np.asarray(line.get_xdata())
     assert line.get_ydata() == pytest.approx(36 * d**3 / (1 + 9 * d**4), rel=1e-9)
@@ -189,7 +188,7 @@ def test_pulls_are_drawn() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_confidence_is_drawn_with_its_dots() -> None:
-    left, right = draw.confidence([1, 2], [10, 100]).axes
+    left, right = figures.confidence([1, 2], [10, 100]).axes
     curve, dot = left.lines[:2]
     ratio = np.asarray(curve.get_xdata())
     assert curve.get_ydata() == pytest.approx(1 / (1 + 9 / ratio), rel=1e-4)
@@ -201,7 +200,7 @@ def test_confidence_is_drawn_with_its_dots() -> None:
 def test_regions_keep_their_borders_and_harden() -> None:
     prototypes = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
     soft, hard = (
-        np.asarray(a.images[0].get_array()) for a in draw.regions(prototypes, [1, 8], 2).axes
+        np.asarray(a.images[0].get_array()) for a in figures.regions(prototypes, [1, 8], 2).axes
     )
     assert np.array_equal(soft[..., :3], hard[..., :3])
     assert hard[..., 3].mean() > soft[..., 3].mean()
@@ -210,14 +209,14 @@ def test_regions_keep_their_borders_and_harden() -> None:
 @pytest.mark.usefixtures("style")
 def test_spreads_are_drawn_beside_their_lines() -> None:
     line = torch.tensor([0.4, 0.2])
-    (axes,) = draw.spreads([4, 16], {"a": [0.41, 0.19]}, {"a": line}).axes
+    (axes,) = figures.spreads([4, 16], {"a": [0.41, 0.19]}, {"a": line}).axes
     assert axes.lines[0].get_ydata() == pytest.approx(line.numpy())
     assert list(axes.lines[1].get_ydata()) == [0.41, 0.19]
 
 
 @pytest.mark.usefixtures("style")
 def test_sharpness_and_matched_exponents_are_drawn() -> None:
-    left, right = draw.sharpness({"b": 0.5, "a": 0.25}, 8).axes
+    left, right = figures.sharpness({"b": 0.5, "a": 0.25}, 8).axes
     assert [bar.get_width() for bar in left.patches] == [2, 4]
     assert [bar.get_width() for bar in right.patches] == [4, 2]
     assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
@@ -226,7 +225,7 @@ def test_sharpness_and_matched_exponents_are_drawn() -> None:
 @pytest.mark.usefixtures("style")
 def test_links_are_drawn_relative_to_distance_one() -> None:
     by_name = {"harmonic": hl.link("harmonic", exponent=4), "isomax": hl.link("isomax", tau=4)}
-    left, _ = draw.links(by_name).axes
+    left, _ = figures.links(by_name).axes
     d = np.asarray(left.lines[0].get_xdata())
     assert left.lines[0].get_ydata() == pytest.approx(-4 * np.log(d), rel=1e-9, abs=1e-9)
     assert left.lines[1].get_ydata() == pytest.approx(-4 * (d - 1), rel=1e-9, abs=1e-9)

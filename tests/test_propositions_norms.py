@@ -11,9 +11,12 @@ from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
-from harmonic_lib.experiments import released_heads
+from harmonic_lib.chapters.distances.chebyshev import proofs
+from harmonic_lib.chapters.distances.common import floors, released_heads
+from harmonic_lib.chapters.distances.manhattan import proofs as manhattan
+from harmonic_lib.chapters.distances.minkowski import proofs as minkowski
 from harmonic_lib.experiments.distance_sweep import SEEDS, build, config, digits
-from harmonic_lib.propositions import chebyshev, laws, manhattan, minkowski
+from harmonic_lib.measure import axioms
 
 NORMS = {
     "manhattan": hl.distance("manhattan"),
@@ -25,7 +28,7 @@ SMOOTH = hl.distance("chebyshev", smooth=10.0)
 LAWS = ("d(x, x) = 0", "symmetry", "triangle", "homogeneity", "translation")
 
 
-def power(p: float) -> laws.Pairwise:
+def power(p: float) -> axioms.Pairwise:
     return hl.distance("minkowski", p=p)
 
 
@@ -34,7 +37,7 @@ def power(p: float) -> laws.Pairwise:
 
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_keep_every_law(name: str) -> None:
-    found = laws.axioms(NORMS[name])
+    found = axioms.axioms(NORMS[name])
     assert tuple(found) == LAWS
     assert max(found.values()) < 1e-12
 
@@ -45,13 +48,13 @@ def skewed(x: Tensor, w: Tensor) -> Tensor:
 
 
 def test_each_law_is_seen_to_fail() -> None:
-    found = laws.axioms(skewed)
+    found = axioms.axioms(skewed)
     assert min(found.values()) > 0.01
-    assert laws.axioms(lambda x, w: torch.cdist(x, w) ** 2)["triangle"] == pytest.approx(1)
+    assert axioms.axioms(lambda x, w: torch.cdist(x, w) ** 2)["triangle"] == pytest.approx(1)
 
 
 def test_below_one_only_the_triangle_fails() -> None:
-    found = laws.axioms(power(0.5))
+    found = axioms.axioms(power(0.5))
     assert found.pop("triangle") > 0.5
     assert max(found.values()) < 1e-12
 
@@ -63,19 +66,19 @@ def test_below_one_only_the_triangle_fails() -> None:
         (power(0.5), minkowski.power_slope(0.5)),
         (power(3.0), minkowski.power_slope(3.0)),
         (NORMS["euclidean"], minkowski.power_slope(2.0)),
-        (NORMS["chebyshev"], chebyshev.worst_slope),
-        (SMOOTH, chebyshev.soft_slope(10.0)),
+        (NORMS["chebyshev"], proofs.worst_slope),
+        (SMOOTH, proofs.soft_slope(10.0)),
     ],
 )
-def test_slopes_by_hand_are_those_of_autograd(distance: hl.Distance, slope: laws.Slope) -> None:
-    assert laws.slope_violation(distance, slope) < 1e-10
+def test_slopes_by_hand_are_those_of_autograd(distance: hl.Distance, slope: axioms.Slope) -> None:
+    assert axioms.slope_violation(distance, slope) < 1e-10
 
 
 @pytest.mark.parametrize(
-    "slope", [manhattan.sign_slope, chebyshev.worst_slope, chebyshev.soft_slope(3.0)]
+    "slope", [manhattan.sign_slope, proofs.worst_slope, proofs.soft_slope(3.0)]
 )
-def test_slopes_of_another_distance_are_seen(slope: laws.Slope) -> None:
-    assert laws.slope_violation(SMOOTH, slope) > 0.1
+def test_slopes_of_another_distance_are_seen(slope: axioms.Slope) -> None:
+    assert axioms.slope_violation(SMOOTH, slope) > 0.1
 
 
 # --- how far the own prototype can be ---------------------------------------------------------
@@ -88,14 +91,14 @@ def squared(x: Tensor, w: Tensor) -> Tensor:
 @pytest.mark.parametrize("classes", [4, 6, 10])
 @pytest.mark.parametrize("d", [NORMS["manhattan"], squared, hl.distance("cosine")])
 def test_own_prototypes_can_be_as_far_as_the_bound_and_no_farther(
-    d: laws.Pairwise, classes: int
+    d: axioms.Pairwise, classes: int
 ) -> None:
-    assert laws.reversal_violation(d, classes) == pytest.approx(0, abs=1e-9)
+    assert axioms.reversal_violation(d, classes) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("d", [NORMS["manhattan"], squared, hl.distance("cosine")])
-def test_no_ascent_gets_above_the_bound(d: laws.Pairwise) -> None:
-    places = laws.normal(2, 6, 8).requires_grad_()
+def test_no_ascent_gets_above_the_bound(d: axioms.Pairwise) -> None:
+    places = axioms.normal(2, 6, 8).requires_grad_()
     optimiser = torch.optim.Adam([places], lr=0.05)
     for _ in range(150):
         optimiser.zero_grad()
@@ -103,25 +106,25 @@ def test_no_ascent_gets_above_the_bound(d: laws.Pairwise) -> None:
         own = between.diagonal().sum()
         ((between.sum() - own).log() - own.log()).backward()
         optimiser.step()
-    assert 1.9 < laws.reversal_ratio(d(*places.detach())) < laws.reversal_bound(6) + 1e-12
+    assert 1.9 < axioms.reversal_ratio(d(*places.detach())) < axioms.reversal_bound(6) + 1e-12
 
 
 def test_the_bound_is_not_for_every_metric() -> None:
-    assert laws.reversal_violation(NORMS["chebyshev"]) == pytest.approx(3 - 2.25)
-    assert laws.axioms(NORMS["chebyshev"])["triangle"] < 1e-12
+    assert axioms.reversal_violation(NORMS["chebyshev"]) == pytest.approx(3 - 2.25)
+    assert axioms.axioms(NORMS["chebyshev"])["triangle"] < 1e-12
 
 
 def test_one_class_alone_has_no_bound() -> None:
     x, w = torch.zeros(3, 2).double(), torch.tensor([[9.0, 0.0], [0.1, 0.0], [0.0, 0.1]]).double()
     between = NORMS["manhattan"](x, w)
     assert float(between[0, 0] / between[0, 1:].mean()) == pytest.approx(90)
-    assert laws.reversal_ratio(between) < laws.reversal_bound(3)
+    assert axioms.reversal_ratio(between) < axioms.reversal_bound(3)
 
 
 def test_the_ratio_by_hand() -> None:
     between = torch.tensor([[3.0, 1.0, 2.0], [1.0, 4.0, 1.0], [2.0, 1.0, 5.0]])
-    assert laws.reversal_ratio(between) == pytest.approx(4 / (8 / 6))
-    x, w = laws.opposites(4)
+    assert axioms.reversal_ratio(between) == pytest.approx(4 / (8 / 6))
+    x, w = axioms.opposites(4)
     between = NORMS["manhattan"](x, w)
     assert between.diagonal().tolist() == [6] * 4
     assert between[0].tolist() == [6, 2, 2, 2]
@@ -157,20 +160,20 @@ def test_medians_and_no_means() -> None:
 
 def test_the_best_probability_by_softmax() -> None:
     logits = torch.tensor([0.0] + [-1.0] * 99, dtype=torch.float64)
-    best = manhattan.best_probability(100, 1.0)
+    best = floors.best_probability(100, 1.0)
     assert best == pytest.approx(float(logits.softmax(0)[0]), rel=1e-12)
     assert best == pytest.approx(0.0267, abs=5e-5)
-    assert manhattan.best_probability(10, 1.0) == pytest.approx(0.232, abs=5e-4)
+    assert floors.best_probability(10, 1.0) == pytest.approx(0.232, abs=5e-4)
     assert manhattan.fast_floor(50_304) == pytest.approx(9.826, abs=5e-4)
     assert manhattan.fast_floor(50_304, floored=True) == pytest.approx(9.832, abs=5e-4)
 
 
 def test_reversed_heads_keep_the_bound_and_others_do_not() -> None:
     def reversed_head(d: Tensor) -> Tensor:
-        return released.logits(manhattan.nearest_as_one(d), "negative")
+        return released.logits(floors.nearest_as_one(d), "negative")
 
     def right_head(d: Tensor) -> Tensor:
-        return released.logits(manhattan.nearest_as_one(d), "log")
+        return released.logits(floors.nearest_as_one(d), "log")
 
     assert -1e-5 < manhattan.bound_violation(reversed_head) < 1e-12
     assert manhattan.bound_violation(right_head) > 0.5
@@ -179,7 +182,7 @@ def test_reversed_heads_keep_the_bound_and_others_do_not() -> None:
 
 def test_nearest_as_one_is_the_released_similarity() -> None:
     x, w = torch.rand(5, 8, dtype=torch.float64), torch.rand(3, 8, dtype=torch.float64)
-    ours = manhattan.nearest_as_one(NORMS["manhattan"](x, w), 2.0)
+    ours = floors.nearest_as_one(NORMS["manhattan"](x, w), 2.0)
     theirs = released.similarity("manhattan", x, w, n=2.0, eps=0.0)
     assert torch.allclose(ours, theirs, rtol=1e-12)
 
@@ -277,45 +280,45 @@ def test_the_power_form_gives_nan_weights_and_the_log_form_none() -> None:
 
 
 def test_the_smooth_maximum_keeps_its_bounds_and_a_sum_does_not() -> None:
-    assert chebyshev.bounds_violation(SMOOTH, 10.0) < 1e-12
+    assert proofs.bounds_violation(SMOOTH, 10.0) < 1e-12
     constant = math.log(64) / 10
-    with_sum = chebyshev.bounds_violation(lambda x, w: SMOOTH(x, w) + constant, 10.0)
+    with_sum = proofs.bounds_violation(lambda x, w: SMOOTH(x, w) + constant, 10.0)
     assert with_sum == pytest.approx(constant)
-    assert chebyshev.bounds_violation(SMOOTH, 20.0) > 0.1  # the bounds of another alpha
+    assert proofs.bounds_violation(SMOOTH, 20.0) > 0.1  # the bounds of another alpha
 
 
 def test_the_smooth_form_goes_from_the_mean_to_the_maximum() -> None:
     low, high = (hl.distance("chebyshev", smooth=a) for a in (1e-4, 1e4))
-    assert chebyshev.limit_gaps(low)[0] < 1e-3 < 1 < chebyshev.limit_gaps(low)[1]
-    assert chebyshev.limit_gaps(high)[1] < 1e-3 < 1 < chebyshev.limit_gaps(high)[0]
+    assert proofs.limit_gaps(low)[0] < 1e-3 < 1 < proofs.limit_gaps(low)[1]
+    assert proofs.limit_gaps(high)[1] < 1e-3 < 1 < proofs.limit_gaps(high)[0]
 
 
 def test_smoothing_costs_the_triangle() -> None:
-    direct, halves = chebyshev.on_a_line(SMOOTH)
+    direct, halves = proofs.on_a_line(SMOOTH)
     assert direct == pytest.approx(math.log((1 + math.exp(20)) / 2) / 10)
     assert direct > halves
-    assert chebyshev.on_a_line(NORMS["chebyshev"]) == (2, 2)
+    assert proofs.on_a_line(NORMS["chebyshev"]) == (2, 2)
 
 
 def test_rescaling_is_another_alpha() -> None:
     steeper = hl.distance("chebyshev", smooth=30.0)
-    assert chebyshev.rescaling_violation(SMOOTH, steeper, 3.0) < 1e-12
-    assert chebyshev.rescaling_violation(SMOOTH, SMOOTH, 3.0) > 0.05
+    assert proofs.rescaling_violation(SMOOTH, steeper, 3.0) < 1e-12
+    assert proofs.rescaling_violation(SMOOTH, SMOOTH, 3.0) > 0.05
 
 
 def test_one_coordinate_a_pair_learns() -> None:
     generator = torch.Generator().manual_seed(0)
     x, w = torch.randn(1, 32, generator=generator), torch.randn(4, 32, generator=generator)
-    assert chebyshev.learning_share(NORMS["chebyshev"], x, w) == 1 / 32
-    assert chebyshev.learning_share(SMOOTH, x, w) == 1
+    assert proofs.learning_share(NORMS["chebyshev"], x, w) == 1 / 32
+    assert proofs.learning_share(SMOOTH, x, w) == 1
 
 
 def test_ties_by_hand() -> None:
     x = torch.tensor([[0.0, 0.0], [0.0, 0.5]])
     w = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
-    assert chebyshev.tied_coordinates(x, w) == 1 / 4
-    assert chebyshev.tied_classes(NORMS["chebyshev"], x, w) == 1
-    assert chebyshev.tied_classes(NORMS["euclidean"], x, w) == 1 / 2
+    assert proofs.tied_coordinates(x, w) == 1 / 4
+    assert proofs.tied_classes(NORMS["chebyshev"], x, w) == 1
+    assert proofs.tied_classes(NORMS["euclidean"], x, w) == 1 / 2
 
 
 def test_the_released_layer_is_blind_to_scale() -> None:

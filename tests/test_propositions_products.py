@@ -11,13 +11,12 @@ from scipy.spatial import distance as scipy_distance
 from torch import Tensor
 
 import harmonic_lib as hl
+from harmonic_lib.chapters.distances.cosine import proofs
+from harmonic_lib.chapters.distances.euclidean import proofs as euc
+from harmonic_lib.chapters.distances.mahalanobis import figures, live
+from harmonic_lib.chapters.distances.mahalanobis import proofs as mah
 from harmonic_lib.experiments import distance_sweep as sweep
-from harmonic_lib.experiments import learnt_metric
-from harmonic_lib.figures import metric as draw
-from harmonic_lib.propositions import cosine as cos
-from harmonic_lib.propositions import euclidean as euc
-from harmonic_lib.propositions import mahalanobis as mah
-from harmonic_lib.propositions.laws import Pairwise, normal
+from harmonic_lib.measure.axioms import Pairwise, normal
 
 EUCLID, COSINE = hl.distance("euclidean"), hl.distance("cosine")
 
@@ -98,34 +97,34 @@ def test_expansion_loses_what_it_is_said_to_lose() -> None:
 
 
 def test_cosine_is_euclid_with_twice_the_exponent() -> None:
-    assert cos.exponent_violation(COSINE) < 1e-12
-    assert cos.exponent_violation(cos.half_square) < 1e-7
-    assert cos.exponent_violation(COSINE, factor=1) > 0.1
-    assert cos.exponent_violation(EUCLID) > 0.1
+    assert proofs.exponent_violation(COSINE) < 1e-12
+    assert proofs.exponent_violation(proofs.half_square) < 1e-7
+    assert proofs.exponent_violation(COSINE, factor=1) > 0.1
+    assert proofs.exponent_violation(EUCLID) > 0.1
 
 
 def test_lengths_do_not_matter_to_cosine_alone() -> None:
-    assert cos.separate_violation(COSINE) < 1e-12
-    assert cos.separate_violation(EUCLID) > 1
+    assert proofs.separate_violation(COSINE) < 1e-12
+    assert proofs.separate_violation(EUCLID) > 1
 
 
 def test_the_triangle_that_cosine_breaks() -> None:
-    points = cos.at_degrees(0, 45, 90)
+    points = proofs.at_degrees(0, 45, 90)
     assert euc.triangle_violation(COSINE, points) == pytest.approx(2**0.5 - 1)
     assert euc.triangle_violation(lambda x, w: COSINE(x, w).sqrt(), points) < 1e-12
 
 
 def test_gradients_turn() -> None:
-    assert cos.radial_violation(COSINE) < 1e-12
-    assert cos.slope_violation(COSINE) < 1e-12
-    assert cos.radial_violation(EUCLID) > 0.1
-    assert cos.slope_violation(EUCLID) > 0.1
+    assert proofs.radial_violation(COSINE) < 1e-12
+    assert proofs.slope_violation(COSINE) < 1e-12
+    assert proofs.radial_violation(EUCLID) > 0.1
+    assert proofs.slope_violation(EUCLID) > 0.1
 
 
 def test_prototypes_only_grow_without_weight_decay() -> None:
-    assert cos.growth_violation() <= 0
-    assert cos.growth_violation(weight_decay=0.01) > 1e-4
-    assert cos.shrinking(cos.lengths_in_training("euclidean", steps=5)) > 1e-4
+    assert proofs.growth_violation() <= 0
+    assert proofs.growth_violation(weight_decay=0.01) > 1e-4
+    assert proofs.shrinking(proofs.lengths_in_training("euclidean", steps=5)) > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -133,20 +132,20 @@ def test_prototypes_only_grow_without_weight_decay() -> None:
     [(0.1, 0.0, 1.19), (0.3, 4.18, 7.49), (0.5, 6.83, 8.83), (1, 8.83, 9.83), (2, 9.83, 10.33)],
 )
 def test_the_floors_of_the_references(tau: float, alone: float, balanced: float) -> None:
-    assert cos.floor_alone(tau, 50_304) == pytest.approx(alone, abs=0.01)
-    assert cos.floor_balanced(tau, 50_304) == pytest.approx(balanced, abs=0.01)
+    assert proofs.floor_alone(tau, 50_304) == pytest.approx(alone, abs=0.01)
+    assert proofs.floor_balanced(tau, 50_304) == pytest.approx(balanced, abs=0.01)
 
 
 def test_no_directions_come_below_the_floors() -> None:
-    assert -0.01 < cos.balanced_violation(cos.tempered(0.7), 0.7, classes=6) < 1e-6
-    assert cos.balanced_violation(cos.harmonic(8), 0.7, classes=6) > 0.1
-    assert cos.balanced_violation(cos.tempered(0.3), 0.7, classes=6) > 0.1
+    assert -0.01 < proofs.balanced_violation(proofs.tempered(0.7), 0.7, classes=6) < 1e-6
+    assert proofs.balanced_violation(proofs.harmonic(8), 0.7, classes=6) > 0.1
+    assert proofs.balanced_violation(proofs.tempered(0.3), 0.7, classes=6) > 0.1
 
 
-@pytest.mark.parametrize("frequencies", [torch.full((6,), 1 / 6).double(), cos.zipf(6)])
+@pytest.mark.parametrize("frequencies", [torch.full((6,), 1 / 6).double(), proofs.zipf(6)])
 def test_the_simple_head_gains_one_bit_at_most(frequencies: Tensor) -> None:
-    assert -0.05 < cos.one_bit_violation(cos.simple, frequencies) < 1e-6
-    assert cos.one_bit_violation(cos.tempered(0.3), frequencies) > 0.1
+    assert -0.05 < proofs.one_bit_violation(proofs.simple, frequencies) < 1e-6
+    assert proofs.one_bit_violation(proofs.tempered(0.3), frequencies) > 0.1
 
 
 def test_the_bound_of_one_bit_holds_for_every_input_of_random_heads() -> None:
@@ -155,26 +154,26 @@ def test_the_bound_of_one_bit_holds_for_every_input_of_random_heads() -> None:
     s = w.mean(0)
     q = (1 - w @ s) / (1 - s.square().sum()) / 9
     assert float(q.sum()) == pytest.approx(1)
-    largest = cos.simple(x @ w.T).amax(0)
+    largest = proofs.simple(x @ w.T).amax(0)
     assert (largest <= 2 * q + 1e-12).all()
     assert (largest > 1.99 * q).all()  # and it is reached
 
 
 def test_entropy_of_equal_frequencies() -> None:
-    assert cos.entropy(torch.full((8,), 1 / 8)) == pytest.approx(math.log(8))
-    assert float(cos.zipf(3)[0]) == pytest.approx(6 / 11)
+    assert proofs.entropy(torch.full((8,), 1 / 8)) == pytest.approx(math.log(8))
+    assert float(proofs.zipf(3)[0]) == pytest.approx(6 / 11)
 
 
 def test_small_angles_are_lost_by_the_released_layer_only() -> None:
-    small = cos.small_angles(torch.tensor([1e-4], dtype=torch.float64), torch.float32)
+    small = proofs.small_angles(torch.tensor([1e-4], dtype=torch.float64), torch.float32)
     assert float(small["exact"]) == pytest.approx(5e-9, rel=1e-6)
     assert float(small["ours"]) == pytest.approx(5e-9, rel=1e-2)
     assert float(small["released"]) != pytest.approx(5e-9, rel=0.5)
 
 
 def test_the_unstable_layer_sees_lengths_where_they_are_small() -> None:
-    assert cos.nearest_changes(1.0) < 0.01
-    assert cos.nearest_changes(1e-3) > 0.2
+    assert proofs.nearest_changes(1.0) < 0.01
+    assert proofs.nearest_changes(1e-3) > 0.2
 
 
 # --- Mahalanobis --------------------------------------------------------------------------------
@@ -258,7 +257,7 @@ def test_where_the_released_layers_start() -> None:
 
 
 def test_the_released_matrix_goes_negative_in_training_and_ours_does_not() -> None:
-    theirs, ours = (learnt_metric.descend(which, 8, epochs=3) for which in ("released", "ours"))
+    theirs, ours = (live.descend(which, 8, epochs=3) for which in ("released", "ours"))
     assert theirs[0].least == pytest.approx(1.021, abs=1e-3)
     assert theirs[-1].least < -0.1
     assert min(epoch.least for epoch in ours) > 0
@@ -272,7 +271,7 @@ def test_negative_forms_are_counted() -> None:
 
 
 def test_a_linear_layer_before_euclid_trains() -> None:
-    train, test = learnt_metric.linear_then_euclid(16, (0, 1), epochs=2)
+    train, test = live.linear_then_euclid(16, (0, 1), epochs=2)
     assert 0.7 < test.mean < 1
     assert train.mean > 0.7
 
@@ -283,15 +282,15 @@ def test_separation_by_hand() -> None:
     groups = [along[data.y == k] for k in range(10)]
     within = sum(float((g - g.mean()).square().sum()) for g in groups)
     between = sum(len(g) * float((g.mean() - along.mean()).square()) for g in groups)
-    found = learnt_metric.separation(torch.eye(64)[20:21])
+    found = live.separation(torch.eye(64)[20:21])
     assert float(found) == pytest.approx(between / within, rel=1e-4)
 
 
 def test_weights_that_follow_the_separation_are_seen() -> None:
-    logs = learnt_metric.separation(torch.eye(64)).log()
-    assert learnt_metric.follows(2 * logs + 1) == pytest.approx(1)
-    assert learnt_metric.follows(-logs) == pytest.approx(-1)
-    assert abs(learnt_metric.follows(torch.linspace(0, 1, 64))) < 0.5
+    logs = live.separation(torch.eye(64)).log()
+    assert live.follows(2 * logs + 1) == pytest.approx(1)
+    assert live.follows(-logs) == pytest.approx(-1)
+    assert abs(live.follows(torch.linspace(0, 1, 64))) < 0.5
 
 
 # --- figures ------------------------------------------------------------------------------------
@@ -299,8 +298,8 @@ def test_weights_that_follow_the_separation_are_seen() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_training_is_drawn() -> None:
-    run = [learnt_metric.Epoch(1.0, 0.0, 0.5), learnt_metric.Epoch(-2.0, 0.25, 0.75)]
-    least, negative, accuracy = draw.training({"a": run}).axes
+    run = [live.Epoch(1.0, 0.0, 0.5), live.Epoch(-2.0, 0.25, 0.75)]
+    least, negative, accuracy = figures.training({"a": run}).axes
     assert list(np.asarray(least.lines[0].get_ydata())) == [1, -2]
     assert list(np.asarray(negative.lines[0].get_ydata())) == [0, 25]
     assert list(np.asarray(accuracy.lines[0].get_ydata())) == [50, 75]
@@ -308,7 +307,7 @@ def test_training_is_drawn() -> None:
 
 @pytest.mark.usefixtures("style")
 def test_pictures_are_on_scales_of_their_own() -> None:
-    figure = draw.pictures({"a": torch.arange(4.0), "none": torch.zeros(4)}, 2)
+    figure = figures.pictures({"a": torch.arange(4.0), "none": torch.zeros(4)}, 2)
     image = figure.axes[0].images[0]
     assert np.asarray(image.get_array()).tolist() == [[0, 1], [2, 3]]
     assert (image.norm.vmin, image.norm.vmax) == (-3, 3)

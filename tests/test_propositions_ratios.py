@@ -10,14 +10,18 @@ from scipy.spatial import distance as scipy_distance
 from torch import Tensor
 
 import harmonic_lib as hl
+from harmonic_lib.chapters.distances.bray_curtis import proofs
+from harmonic_lib.chapters.distances.canberra import proofs as canberra
+from harmonic_lib.chapters.distances.common import released_heads
+from harmonic_lib.chapters.distances.hamming import proofs as hamming
 from harmonic_lib.data import load
-from harmonic_lib.propositions import bray_curtis, canberra, hamming, laws
+from harmonic_lib.measure import axioms
 
 SOFT, HARD = hl.distance("hamming"), hl.distance("hamming", form="hard")
 CANBERRA = hl.distance("canberra")
 ROBUST = hl.distance("canberra", form="robust", min_denom=1.0)
 WEIGHTED = hl.distance("canberra", form="weighted")
-FORMS = {name: bray_curtis.form(name) for name in bray_curtis.FORMS}
+FORMS = {name: proofs.form(name) for name in proofs.FORMS}
 ROUNDING = 1e-12
 
 
@@ -55,9 +59,9 @@ def test_only_logistic_noise_makes_soft_bits_of_hard_ones() -> None:
 
 
 def test_slopes_of_bits() -> None:
-    assert laws.slope_violation(SOFT, hamming.soft_slope) < ROUNDING
-    assert laws.slope_violation(HARD, hamming.hard_slope) < ROUNDING
-    assert laws.slope_violation(HARD, hamming.soft_slope) > 0.01
+    assert axioms.slope_violation(SOFT, hamming.soft_slope) < ROUNDING
+    assert axioms.slope_violation(HARD, hamming.hard_slope) < ROUNDING
+    assert axioms.slope_violation(HARD, hamming.soft_slope) > 0.01
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -104,7 +108,7 @@ def test_released_logits_are_those_of_the_layer(name: str) -> None:
     x, w = torch.rand(2, 9, 7, generator=torch.Generator().manual_seed(0))
     for conversion in ("log", "negative"):
         expected = hl.released.logits(hl.released.similarity(name, x, w), conversion)
-        assert torch.equal(hamming.released_logits(name, conversion)(x, w), expected)
+        assert torch.equal(released_heads.released_logits(name, conversion)(x, w), expected)
 
 
 # --- Canberra ---------------------------------------------------------------------------------
@@ -132,8 +136,8 @@ def test_weighted_is_bray_curtis_for_the_power_one_alone() -> None:
 
 
 def test_the_slope_of_canberra_and_what_it_freezes() -> None:
-    assert laws.slope_violation(CANBERRA, canberra.slope) < 1e-9
-    assert laws.slope_violation(WEIGHTED, canberra.slope) > 1
+    assert axioms.slope_violation(CANBERRA, canberra.slope) < 1e-9
+    assert axioms.slope_violation(WEIGHTED, canberra.slope) > 1
     assert canberra.frozen_violation("canberra") < 1e-6
     assert canberra.frozen_violation("manhattan") > 0.1
     assert canberra.unfed_violation("canberra") == 0
@@ -167,7 +171,7 @@ def test_random_features_and_first_prototypes() -> None:
     assert features.shape == (len(images), 64)
     assert float(features.min()) == 0
     assert 0.4 < float((features == 0).float().mean()) < 0.6
-    first = canberra.first_prototypes(10, 256)
+    first = released_heads.first_prototypes(10, 256)
     assert float(first.abs().max()) <= 1 / 16
     assert float(first.min()) < 0
 
@@ -177,12 +181,12 @@ def test_random_features_and_first_prototypes() -> None:
 
 @pytest.mark.parametrize("name", ["abs", "normalized"])
 def test_two_forms_stay_in_the_unit_interval(name: str) -> None:
-    assert bray_curtis.range_excess(FORMS[name]) < ROUNDING
+    assert proofs.range_excess(FORMS[name]) < ROUNDING
 
 
 def test_the_standard_form_does_so_for_counts_alone() -> None:
-    assert bray_curtis.range_excess(FORMS["standard"], signed=False) < ROUNDING
-    assert bray_curtis.range_excess(FORMS["standard"]) > 1
+    assert proofs.range_excess(FORMS["standard"], signed=False) < ROUNDING
+    assert proofs.range_excess(FORMS["standard"]) > 1
 
 
 def test_a_detour_by_a_bit_of_everything_is_short() -> None:
@@ -193,18 +197,18 @@ def test_a_detour_by_a_bit_of_everything_is_short() -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_compositions_are_compared_by_total_variation(name: str) -> None:
-    assert bray_curtis.half_manhattan_violation(FORMS[name]) < ROUNDING
-    assert bray_curtis.events_violation(FORMS[name]) < ROUNDING
-    assert bray_curtis.half_manhattan_violation(hl.distance("cosine")) > 0.01
-    assert bray_curtis.events_violation(hl.distance("cosine")) > 0.01
+    assert proofs.half_manhattan_violation(FORMS[name]) < ROUNDING
+    assert proofs.events_violation(FORMS[name]) < ROUNDING
+    assert proofs.half_manhattan_violation(hl.distance("cosine")) > 0.01
+    assert proofs.events_violation(hl.distance("cosine")) > 0.01
 
 
 def test_only_the_normalized_form_sees_neither_size_nor_sign() -> None:
-    assert bray_curtis.separate_violation(FORMS["normalized"]) < ROUNDING
-    assert bray_curtis.radial_violation(FORMS["normalized"]) < ROUNDING
+    assert proofs.separate_violation(FORMS["normalized"]) < ROUNDING
+    assert proofs.radial_violation(FORMS["normalized"]) < ROUNDING
     for name in ("standard", "abs"):
-        assert bray_curtis.separate_violation(FORMS[name]) > 0.1
-        assert bray_curtis.radial_violation(FORMS[name]) > 0.1
+        assert proofs.separate_violation(FORMS[name]) > 0.1
+        assert proofs.radial_violation(FORMS[name]) > 0.1
 
 
 def test_a_distance_that_ignores_the_sign_of_whole_vectors_alone_is_found_out() -> None:
@@ -212,23 +216,23 @@ def test_a_distance_that_ignores_the_sign_of_whole_vectors_alone_is_found_out() 
         cosine: Tensor = 1 - hl.distance("cosine")(x, w)
         return 1 - cosine.abs()
 
-    x, w = laws.normal(5, 6), laws.normal(3, 6, seed=1)
+    x, w = axioms.normal(5, 6), axioms.normal(3, 6, seed=1)
     assert torch.allclose(unsigned(7 * x, -w), unsigned(x, w))
-    assert bray_curtis.separate_violation(unsigned) > 0.1
+    assert proofs.separate_violation(unsigned) > 0.1
 
 
 @pytest.mark.parametrize("name", ["abs", "normalized"])
 def test_how_far_own_prototypes_can_be_in_two_forms(name: str) -> None:
-    assert laws.reversal_violation(FORMS[name]) == pytest.approx(0, abs=1e-9)
+    assert axioms.reversal_violation(FORMS[name]) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_standard_form_has_no_such_limit() -> None:
-    assert laws.reversal_violation(FORMS["standard"]) > 100
+    assert axioms.reversal_violation(FORMS["standard"]) > 100
 
 
 @pytest.mark.parametrize("name", ["abs", "normalized"])
 def test_reversed_compositions_are_as_far_as_asked(name: str) -> None:
-    x, w = bray_curtis.reversed_compositions(0.01, classes=6)
+    x, w = proofs.reversed_compositions(0.01, classes=6)
     assert float(x.min()) > 0
     assert torch.allclose(x.sum(1), w.sum(1))
     rows = [[scipy_distance.braycurtis(a, b) for b in w.numpy()] for a in x.numpy()]
@@ -241,45 +245,45 @@ def test_reversed_compositions_are_as_far_as_asked(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_released_floors_break_the_scale_invariance(name: str) -> None:
-    assert bray_curtis.joint_violation(FORMS[name], 1e-3) < ROUNDING
-    assert bray_curtis.joint_violation(bray_curtis.released_distance(name), 1e-3) > 0.1
+    assert proofs.joint_violation(FORMS[name], 1e-3) < ROUNDING
+    assert proofs.joint_violation(proofs.released_distance(name), 1e-3) > 0.1
 
 
 def test_slopes_of_quotients() -> None:
-    slopes = {"abs": bray_curtis.abs_slope, "standard": bray_curtis.standard_slope}
+    slopes = {"abs": proofs.abs_slope, "standard": proofs.standard_slope}
     for name, slope in slopes.items():
         for other in slopes:
-            found = laws.slope_violation(FORMS[other], slope)
+            found = axioms.slope_violation(FORMS[other], slope)
             assert found < 1e-9 if other == name else found > 0.1
 
 
 def test_the_released_denominator_is_the_smaller_and_has_a_favourite() -> None:
-    theirs = bray_curtis.released_distance("standard")
-    assert bray_curtis.order_violation(FORMS["standard"], theirs) < 0
-    assert bray_curtis.order_violation(theirs, FORMS["standard"]) > 1
-    x = laws.normal(300, 64)
+    theirs = proofs.released_distance("standard")
+    assert proofs.order_violation(FORMS["standard"], theirs) < 0
+    assert proofs.order_violation(theirs, FORMS["standard"]) > 1
+    x = axioms.normal(300, 64)
     x -= x.mean(-1, keepdim=True)
-    w = canberra.first_prototypes(10, 64).double()
-    assert bray_curtis.favourite_share(theirs, x, w) > 0.95
-    assert bray_curtis.favourite_share(FORMS["standard"], x, w) < 0.5
-    assert bray_curtis.disagreement(theirs, FORMS["standard"], x, w) > 0.5
-    assert bray_curtis.disagreement(theirs, theirs, x, w) == 0
+    w = released_heads.first_prototypes(10, 64).double()
+    assert proofs.favourite_share(theirs, x, w) > 0.95
+    assert proofs.favourite_share(FORMS["standard"], x, w) < 0.5
+    assert proofs.disagreement(theirs, FORMS["standard"], x, w) > 0.5
+    assert proofs.disagreement(theirs, theirs, x, w) == 0
 
 
 def test_features_that_sum_to_zero_leave_the_released_denominator() -> None:
-    theirs = bray_curtis.released_distance("standard")
-    x = laws.normal(100, 64)
+    theirs = proofs.released_distance("standard")
+    x = axioms.normal(100, 64)
     centred = x - x.mean(-1, keepdim=True)
-    w = canberra.first_prototypes(10, 64).double()
-    assert bray_curtis.zero_sum_violation(theirs, centred, w) < 1e-9
-    assert bray_curtis.zero_sum_violation(theirs, x, w) > 0.1
+    w = released_heads.first_prototypes(10, 64).double()
+    assert proofs.zero_sum_violation(theirs, centred, w) < 1e-9
+    assert proofs.zero_sum_violation(theirs, x, w) > 0.1
     for name in ("standard", "abs"):
-        assert bray_curtis.zero_sum_violation(FORMS[name], centred, w) > 0.1
+        assert proofs.zero_sum_violation(FORMS[name], centred, w) > 0.1
 
 
 def test_the_denominators_agree_for_counts() -> None:
-    x, w = laws.normal(20, 5).abs(), laws.normal(4, 5, seed=1).abs()
+    x, w = axioms.normal(20, 5).abs(), axioms.normal(4, 5, seed=1).abs()
     expected = torch.from_numpy(scipy_distance.cdist(x.numpy(), w.numpy(), "braycurtis"))
-    no_eps: Tensor = hl.released.bray_curtis(x, w, (x[:, None] + w).sum(-1).abs(), 0.0)
+    no_eps: Tensor = hl.released.layers.bray_curtis(x, w, (x[:, None] + w).sum(-1).abs(), 0.0)
     assert torch.allclose(no_eps, expected)
     assert torch.allclose(FORMS["standard"](x, w), expected)

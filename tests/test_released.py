@@ -346,7 +346,7 @@ def test_rounding_sets_the_gradient_of_equal_hard_bits() -> None:
     soft = torch.sigmoid(z / 0.1).numpy()
     residual = (np.float32(1) + soft) - soft
     assert (residual != 1).any()
-    np.testing.assert_array_equal(released.hard_bits(z, 0.1, 0.5), residual)
+    np.testing.assert_array_equal(released.layers.hard_bits(z, 0.1, 0.5), residual)
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harmonic_lib import report
-from harmonic_lib.book import verdicts as page
+from harmonic_lib.book import verdict_page
 from harmonic_lib.book.chapters import Chapter, read_toc
 from harmonic_lib.book.repository import address
 from harmonic_lib.cli import main
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.evidence.reported import Reported, every_reported
-from harmonic_lib.measure import (
+from harmonic_lib.paths import data_dir
+from harmonic_lib.statistics import (
     confidence_interval,
     holm,
     median_interval,
@@ -31,8 +31,8 @@ from harmonic_lib.measure import (
     paired_difference,
     prediction_interval,
 )
-from harmonic_lib.paths import data_dir
-from harmonic_lib.verdicts import NAMES, Verdict, counts, directions, verdict, verdicts
+from harmonic_lib.verdicts import report
+from harmonic_lib.verdicts.rule import NAMES, Verdict, counts, directions, verdict, verdicts
 
 REPOSITORY = Path(__file__).parents[1]
 NEVER = math.nan
@@ -490,8 +490,8 @@ def test_intervals_are_told(interval: tuple[float, float] | None, said: str) -> 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    source = (REPOSITORY / "chapters" / f"{page.PAGE}.md").read_text(encoding="utf-8")
-    return page.verdict_page(source, REPOSITORY, read_toc(REPOSITORY))
+    source = (REPOSITORY / "chapters" / f"{verdict_page.PAGE}.md").read_text(encoding="utf-8")
+    return verdict_page.verdict_page(source, REPOSITORY, read_toc(REPOSITORY))
 
 
 def test_the_page_has_every_number_once_with_its_links(
@@ -536,10 +536,10 @@ def test_links_to_records_lead_to_their_lines(text: str) -> None:
 def test_a_stale_record_shows_its_badge(monkeypatch: pytest.MonkeyPatch) -> None:
     book = read_toc(REPOSITORY)
     monkeypatch.setattr(report, "badge", lambda record: "made by <earlier> code")
-    stale = page.verdict_page(page.PLACE, REPOSITORY, book)
+    stale = verdict_page.verdict_page(verdict_page.PLACE, REPOSITORY, book)
     assert '<span class="verdict-badge">made by &lt;earlier&gt; code</span>' in stale
     monkeypatch.setattr(report, "badge", lambda record: "")
-    assert "verdict-badge" not in page.verdict_page(page.PLACE, REPOSITORY, book)
+    assert "verdict-badge" not in verdict_page.verdict_page(verdict_page.PLACE, REPOSITORY, book)
 
 
 def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> None:
@@ -555,7 +555,7 @@ def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> 
             )
         )  # fmt: skip
         book.append(Chapter(name, path))
-    links = page.Links(tmp_path, book, {})
+    links = verdict_page.Links(tmp_path, book, {})
     assert links.chapter("algorithmic", "genealogy-mlp-harmonic") == "one/genealogy"
     assert links.chapter("algorithmic", "equivalence-mlp-harmonic") == "one/summary"
     assert links.chapter("gpt2", "gpt2-harmonic") is None
@@ -563,7 +563,7 @@ def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> 
 
 
 def test_each_of_the_five_tasks_has_its_own_chapter() -> None:
-    links = page.Links(REPOSITORY, read_toc(REPOSITORY), {})
+    links = verdict_page.Links(REPOSITORY, read_toc(REPOSITORY), {})
     chapters = {
         "parallelogram": "parallelogram",
         "modular-addition": "modular_addition",
@@ -577,8 +577,8 @@ def test_each_of_the_five_tasks_has_its_own_chapter() -> None:
 
 def test_a_page_without_its_place_is_refused() -> None:
     with pytest.raises(ValueError, match="has no line"):
-        page.verdict_page("# Verdicts", REPOSITORY, [])
+        verdict_page.verdict_page("# Verdicts", REPOSITORY, [])
 
 
 def test_the_page_is_in_the_book() -> None:
-    assert page.PAGE in {chapter.name for chapter in read_toc(REPOSITORY)}
+    assert verdict_page.PAGE in {chapter.name for chapter in read_toc(REPOSITORY)}

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from rich.console import Console
 
-from harmonic_lib.book import statistics, verdicts
+from harmonic_lib.book import statistics, verdict_page
 from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
@@ -160,8 +160,8 @@ def render(
             text = chapter.path.read_text(encoding="utf-8")
             ran = list(outcomes.values())
             written[chapter.name] = statistics.statistics_page(text, ran, fresh)
-        elif chapter.name == verdicts.PAGE:
+        elif chapter.name == verdict_page.PAGE:
             text = chapter.path.read_text(encoding="utf-8")
-            written[chapter.name] = verdicts.verdict_page(text, root, book)
+            written[chapter.name] = verdict_page.verdict_page(text, root, book)
     write_sources(root, build / "source", book, notebooks, outcomes, written)
     return jupyter_book(build / "source", build / "staging")

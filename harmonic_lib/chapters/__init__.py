@@ -1,0 +1,1 @@
+"""One room a chapter, as in ``chapters/``: its proofs, its runs, its results, its figures."""

@@ -1,0 +1,1 @@
+"""The room of algorithmic/five_tasks."""

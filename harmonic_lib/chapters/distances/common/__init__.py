@@ -1,0 +1,1 @@
+"""What several chapters on distances use."""

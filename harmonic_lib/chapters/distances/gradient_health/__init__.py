@@ -1,0 +1,1 @@
+"""The room of distances/gradient_health."""

@@ -1,0 +1,1 @@
+"""The room of theory/scale_invariance."""

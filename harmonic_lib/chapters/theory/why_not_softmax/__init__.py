@@ -1,0 +1,1 @@
+"""The room of theory/why_not_softmax."""

@@ -1,0 +1,1 @@
+"""Whether our runs reproduce a reported number: the rule, and the report."""
