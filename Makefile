@@ -11,11 +11,12 @@ book: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest --cov -n auto $(ARGS)
 
-# The house rules: style, then types.
+# The house rules: style, types, then which way imports run.
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # Every built page in Chromium, light and dark, wide and narrow. Needs chromium on the PATH.
 browse: .venv/browse
