@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ import harmonic_lib as hl
 from harmonic_lib.distances import CLASSES, chebyshev, pairwise
 from harmonic_lib.distances.chebyshev import LogMeanExp, Ratios
 from harmonic_lib.distances.formula import Formula
+from harmonic_lib.reported import reported
 
 N, K, D = 4, 3, 8
 
@@ -514,6 +516,49 @@ def test_the_specification_is_filled_in(form: hl.DistanceSpec) -> None:
         assert text == text.strip()
     assert isinstance(form.metric, bool)
     assert "|" not in form.formula  # it parts the cells of a table
+
+
+DRAWN = {  # the names of our forms in the panels of Figure 1
+    "manhattan": {"manhattan"},
+    "minkowski-p>=1": {"minkowski-1.5"},
+    "chebyshev-maximum": {"chebyshev-standard"},
+    "cosine": {"cosine-stable", "cosine-unstable"},
+    "hamming-soft": {"hamming-soft"},
+    "canberra-standard": {"canberra-standard"},
+    "canberra-robust": {"canberra-robust"},
+    "canberra-weighted": {"canberra-weighted"},
+    "bray_curtis-standard": {"bray-curtis-standard"},
+    "bray_curtis-abs": {"bray-curtis-abs"},
+    "bray_curtis-normalized": {"bray-curtis-normalized"},
+    "mahalanobis-full": {"mahalanobis-standard"},
+    "mahalanobis-cholesky": {"mahalanobis-cholesky"},
+}
+
+
+def places(drawn: set[str]) -> list[int]:
+    """By panel that draws one of them: how many of its heads have a lower accuracy."""
+    panels: dict[str, dict[str, float]] = {}
+    for row in reported("vision_radar"):
+        if row.metric == "score_accuracy":
+            panel, head = re.findall(r"(.*-(?:mlp|cnn|resnet50|pvt))-(.*)", row.claim)[0]
+            panels.setdefault(panel, {})[head] = row.value
+    assert len(panels) == 12
+    return [
+        min(sorted(heads.values()).index(heads[head]) for head in drawn & set(heads))
+        for heads in panels.values()
+        if drawn & set(heads)
+    ]
+
+
+@with_each_form
+def test_the_claim_counts_the_panels_of_the_figure(form: hl.DistanceSpec) -> None:
+    found = places(DRAWN.get(name_of(form), set()))
+    counted = re.findall(r"in (\d+) of the 12 panels", form.claim)
+    assert counted == ([str(len(found))] if found else [])
+    lowest = re.findall(r"with the lowest accuracy(?: in (\d+))?", form.claim)
+    assert [int(count or 1) for count in lowest] == [c for c in [found.count(0)] if c]
+    if "next to the lowest" in form.claim:
+        assert set(found) == {1}
 
 
 @with_each_form

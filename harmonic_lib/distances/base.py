@@ -27,7 +27,8 @@ class DistanceSpec:
     scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
     cost: arithmetic for one pair of vectors of D numbers.
     learns: its parameters; None for most.
-    claim: what Miller-Golub et al. 2026 say or show of it.
+    claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or
+        that their released code has it; the body of their paper was not read.
     intuition: one line for a reader who meets it for the first time.
     form, options: the name of the form, and the arguments that build it.
     forms: the other forms of the same family.
