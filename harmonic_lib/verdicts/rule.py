@@ -138,6 +138,8 @@ def incomparable(row: Reported) -> str:
     """Why nothing that we run could be held against a number, or ""."""
     if row.exactness == "rescaled score":
         return "a score, rescaled within its figure"
+    if row.exactness == "re-run of the released code":
+        return "not reported: found by running the released code"
     if row.tolerance is None:
         return "only a rough number: it has no tolerance"
     if not row.runs and row.statistic in ("median", "min", "max", "count"):

@@ -14,3 +14,9 @@ def reported_curve(name: str, head: str, model: str = "mlp") -> dict[float, floa
     said = {row.claim: row.value for row in reported(algo.NAME) if row.metric == "test_accuracy"}
     main = algo.claim_of(algo.as_released(name, head, model))
     return {f: said[main if f == 0.8 else f"{main}-fraction-{f}"] for f in REPORTED}
+
+
+def rerun(name: str) -> dict[str, float]:
+    """What a re-run of the released code gave for a task or a case, as shares by metric."""
+    claim = f"{name.replace('_', '-')}-rerun"
+    return {row.metric: row.share for row in reported(algo.NAME) if row.claim == claim}
