@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.common.seeds import NOT_YET
 from harmonic_lib.chapters.algorithmic.equivalence import figures, geometry, live, proofs, results
 from harmonic_lib.data.tasks import task
 from harmonic_lib.evidence.record import Record
@@ -195,10 +195,10 @@ def test_an_unknown_profile_is_refused() -> None:
 
 
 def test_without_records_everything_says_so(pair: dict[str, algorithmic.Outcome]) -> None:
-    assert results.rows_table([]).count(by_seed.NOT_YET) == 4
-    assert results.simplex_table([]).count(by_seed.NOT_YET) == 4
+    assert results.rows_table([]).count(NOT_YET) == 4
+    assert results.simplex_table([]).count(NOT_YET) == 4
     (sentence,) = results.told([])
-    assert by_seed.NOT_YET in sentence
+    assert NOT_YET in sentence
     assert "80.5 | 74.3 | – | 92.6" in results.rows_table([])
     found = results.curves([], pair)
     assert next(iter(found)) == "cross-entropy (2 of this page)"

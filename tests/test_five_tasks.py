@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
 from harmonic_lib.chapters.algorithmic.common import tables
+from harmonic_lib.chapters.algorithmic.common.seeds import (
+    NOT_YET,
+    column,
+    epoch_text,
+    late,
+    median,
+    paired_counts,
+    runs_of,
+)
 from harmonic_lib.chapters.algorithmic.five_tasks import figures, live, proofs, results
 from harmonic_lib.evidence import reported
 from harmonic_lib.evidence.record import Record
@@ -43,16 +51,16 @@ def cells(table: str, row: str) -> list[str]:
 def test_runs_are_of_one_configuration_and_in_the_order_of_seeds() -> None:
     one, other = (algorithmic.like_for_like("genealogy", "euclidean", n) for n in (2.0, 4.0))
     mixed = [*made(other), *reversed(made(one))]
-    assert [record.seed for record in by_seed.runs(mixed, one)] == [0, 1, 2]
-    assert all(record.config == asdict(one) for record in by_seed.runs(mixed, one))
-    assert by_seed.column(made(one), "ev_2").tolist() == pytest.approx([0.2, 0.3, 0.4])
+    assert [record.seed for record in runs_of(mixed, one)] == [0, 1, 2]
+    assert all(record.config == asdict(one) for record in runs_of(mixed, one))
+    assert column(made(one), "ev_2").tolist() == pytest.approx([0.2, 0.3, 0.4])
 
 
 def test_a_seed_that_never_came_is_late() -> None:
     epochs = torch.tensor([5.0, math.nan, 3.0, math.nan])
-    assert by_seed.middle(by_seed.late(epochs)) == math.inf
-    assert by_seed.middle(by_seed.late(epochs[:3])) == 5
-    assert by_seed.epoch_text(math.inf) == "never"
+    assert median(late(epochs)) == math.inf
+    assert median(late(epochs[:3])) == 5
+    assert epoch_text(math.inf) == "never"
 
 
 def test_counts_of_the_same_seeds_are_compared_in_pairs() -> None:
@@ -67,10 +75,10 @@ def test_counts_of_the_same_seeds_are_compared_in_pairs() -> None:
         for k, config in enumerate((plain, other))
     )
     expected = (5, 1, pytest.approx(2 * (1 + 6) / 2**6))
-    assert by_seed.paired_counts(ours, theirs) == expected
-    assert by_seed.paired_counts(ours[::-1], [*theirs, replace(theirs[0], seed=99)]) == expected
+    assert paired_counts(ours, theirs) == expected
+    assert paired_counts(ours[::-1], [*theirs, replace(theirs[0], seed=99)]) == expected
     with pytest.raises(ValueError, match=r"no common seeds: \[0\] and \[1\]"):
-        by_seed.paired_counts(ours[:1], theirs[1:2])
+        paired_counts(ours[:1], theirs[1:2])
 
 
 @pytest.mark.parametrize("name", algorithmic.NAMES)
@@ -90,7 +98,7 @@ def test_the_clean_table_says_what_is_not_recorded() -> None:
     shares = ["25.0 (25.0 to 25.0)", "30.0 (20.0 to 40.0)"]
     expected = ["cross-entropy", "3", "0", "10", "never", *shares]
     assert cells(table, "cross-entropy") == [*expected, "9 (9 to 9)"]
-    assert cells(table, "harmonic, n = 2")[1:] == [by_seed.NOT_YET, *[""] * 6]
+    assert cells(table, "harmonic, n = 2")[1:] == [NOT_YET, *[""] * 6]
     assert "ring score" in tables.clean_table([], "modular_addition").splitlines()[0]
 
 
@@ -111,7 +119,7 @@ def test_the_released_table_has_both_sides() -> None:
     same = "50.0 (50.0 to 50.0)"
     measured = ["3", "30.0 (20.0 to 40.0)", "3", "10", "20", same, "–", same]
     assert table.splitlines()[-1] == "| " + " | ".join(["ours", *measured]) + " |"
-    assert cells(table, "ours")[1] == by_seed.NOT_YET  # of cross-entropy
+    assert cells(table, "ours")[1] == NOT_YET  # of cross-entropy
 
 
 def test_cumulative_shares_by_head() -> None:

@@ -15,7 +15,13 @@ from bs4 import BeautifulSoup
 from torch import Tensor
 
 import harmonic_lib as hl
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.common.seeds import (
+    NOT_YET,
+    column,
+    epoch_text,
+    median,
+    runs_of,
+)
 from harmonic_lib.chapters.algorithmic.modular_addition import figures, live, proofs, results
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
@@ -233,7 +239,7 @@ def test_rungs_are_the_exponents_that_are_recorded() -> None:
     assert (entropy.solved, entropy.generalised, entropy.delay) == (0, math.inf, math.inf)
     assert entropy.fitted == 0.5
     assert results.rungs([]) == []
-    assert by_seed.runs(found, results.of_exponent(8.0)) == []
+    assert runs_of(found, results.of_exponent(8.0)) == []
 
 
 def test_tables_tell_medians_and_what_is_missing() -> None:
@@ -241,7 +247,7 @@ def test_tables_tell_medians_and_what_is_missing() -> None:
     *_, first, second = results.rung_table({"four": four, "eight": None}).splitlines()
     assert first == "| four | 2 | 0.5 | 15.5 | 2 | 50 | 50 | 0.50 |"
     assert second.startswith("| eight | not recorded yet |")
-    assert by_seed.epoch_text(math.inf) == "never"
+    assert epoch_text(math.inf) == "never"
 
 
 def test_the_table_of_distances_has_them_all() -> None:
@@ -262,7 +268,7 @@ def test_a_distance_is_compared_at_its_best_exponent() -> None:
     _, _, *lines = results.best_table(every[-1]).splitlines()
     own = "| euclidean | 8 | yes | 2 of 2 | 0 | 20 | 30.5 | 50 | 0.50 | never |"
     assert lines[0] == own
-    assert lines[1] == f"| manhattan | {by_seed.NOT_YET} |  |  |  |  |  |  |  |  |"
+    assert lines[1] == f"| manhattan | {NOT_YET} |  |  |  |  |  |  |  |  |"
     with pytest.raises(ValueError, match="empty"):
         results.best([])
 
@@ -292,7 +298,7 @@ def test_brackets_are_told_for_all_nine() -> None:
     assert lowest.startswith("For cosine it is the lowest")
     assert largest.startswith("For hamming it is the largest")
     assert none == "No exponent works for canberra."
-    assert by_seed.NOT_YET in live.bracket_text(nine(epochs)[1:])
+    assert NOT_YET in live.bracket_text(nine(epochs)[1:])
 
 
 def test_maps_are_told_of_the_seeds_that_get_there() -> None:
@@ -333,14 +339,14 @@ def test_what_is_said_of_nine_distances_is_checked() -> None:
     rest = {name: [never] * 5 for name in list(hl.DISTANCES)[1:]}
     bad = nine(rest | {"euclidean": [9, 9, 8, 7, 7]})
     assert [verdict for _, verdict in results.distance_lessons(bad)] == ["does not hold"] * 3
-    assert results.distance_lessons(good[1:])[0][1] == by_seed.NOT_YET
+    assert results.distance_lessons(good[1:])[0][1] == NOT_YET
 
 
 def test_circles_are_counted_with_their_accuracy() -> None:
     runs = [record(2.0, 0, ev_2=0.99, test_accuracy=0.4), record(2.0, 1, ev_2=0.95)]
     runs += [record(2.0, 2, ev_2=1.0, test_accuracy=1.0), record(2.0, 3, ev_2=0.94)]
     assert results.circles(runs) == "3 of 4, 1 of them above 90 % on test facts"
-    assert results.circles([]) == by_seed.NOT_YET
+    assert results.circles([]) == NOT_YET
 
 
 def test_the_case_study_reports_shares() -> None:
@@ -348,7 +354,7 @@ def test_the_case_study_reports_shares() -> None:
     assert results.reported_cases("ev_2", names) == {"cross-entropy": 0.26, "harmonic": 1.0}
     assert results.reported_cases("test_accuracy", names) == {"cross-entropy": 0.5}
     found = [record(2.0, s, ev_2=v) for s, v in enumerate((0.1, 0.9, 0.3))]
-    assert by_seed.middle(by_seed.column(found, "ev_2")) == 0.3
+    assert median(column(found, "ev_2")) == 0.3
 
 
 def every_rung(epochs: dict[float | None, float], ev: dict[float | None, float]) -> list[Record]:
@@ -371,7 +377,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     found = results.lessons(results.rungs(every_rung(other, flat | {4.0: 1.0})))
     verdicts = [verdict for _, verdict in found]
     assert verdicts == ["does not hold", "does not hold", "does not hold", "holds"]
-    assert results.lessons([]) == [("the exponents", by_seed.NOT_YET)]
+    assert results.lessons([]) == [("the exponents", NOT_YET)]
 
 
 def test_every_rung_is_recorded_by_the_experiment() -> None:

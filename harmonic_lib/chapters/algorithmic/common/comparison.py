@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common.seeds import NOT_YET, column, late, runs
+from harmonic_lib.chapters.algorithmic.common.seeds import NOT_YET, column, late, runs_of
 from harmonic_lib.checks import check_name
 from harmonic_lib.evidence.measurement import Measured
 from harmonic_lib.evidence.record import Record
@@ -101,7 +101,7 @@ def comparisons(
     brief = "smoke" if profile == "smoke" else "quick"
     for name in algo.NAMES:
         long = pair(name, algo.EPOCHS["full"])
-        past = {head: runs(recorded, config) for head, config in long.items()}
+        past = {head: runs_of(recorded, config) for head, config in long.items()}
         every = set(algo.SEEDS["full"])
         if all(every <= {record.seed for record in each} for each in past.values()):
             found[name] = compared(name, "recorded", long["harmonic"].epochs, past)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from harmonic_lib.statistics.sign_test import sign_test
 NOT_YET = "not recorded yet"
 
 
-def runs(found: Iterable[Record], config: Config) -> list[Record]:
+def runs_of(found: Iterable[Record], config: Config) -> list[Record]:
     """Those of one configuration, by seed."""
     own = [record for record in found if record.config == asdict(config)]
     return sorted(own, key=lambda record: record.seed)
@@ -34,9 +34,9 @@ def late(epochs: Tensor) -> Tensor:
     return epochs.nan_to_num(math.inf)
 
 
-def middle(seeds: Tensor) -> float:
-    """The median, between the two middle ones if even; they may be infinite."""
-    return float(median(seeds.tolist()))
+def median(seeds: Tensor) -> float:
+    """The median; of an even number the mean of the two in the middle. It may be infinite."""
+    return float(statistics.median(seeds.tolist()))
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,17 @@ class Rung:
     @property
     def fitted(self) -> float:
         """The median epoch of 90 % on training facts; a seed that never came counts as late."""
-        return middle(late(self.train_epoch))
+        return median(late(self.train_epoch))
 
     @property
     def generalised(self) -> float:
         """The median epoch of 90 % on test facts, in the same way."""
-        return middle(late(self.test_epoch))
+        return median(late(self.test_epoch))
 
     @property
     def delay(self) -> float:
         """The median number of epochs between the two; infinite for a seed without the second."""
-        return middle(late(self.test_epoch - self.train_epoch))
+        return median(late(self.test_epoch - self.train_epoch))
 
 
 def paired_counts(
@@ -140,7 +140,7 @@ def spread(seeds: Tensor, digits: int = 0) -> str:
     '2 (1 to 9)'
     """
     low, high = float(seeds.min()), float(seeds.max())
-    return f"{middle(seeds):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{median(seeds):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def spread_of_counts(counts: Tensor) -> str:
@@ -149,7 +149,7 @@ def spread_of_counts(counts: Tensor) -> str:
     >>> spread_of_counts(torch.tensor([4.0, 4.0, 5.0, 6.0]))
     '4.5 (4 to 6)'
     """
-    return f"{middle(counts):g} ({float(counts.min()):g} to {float(counts.max()):g})"
+    return f"{median(counts):g} ({float(counts.min()):g} to {float(counts.max()):g})"
 
 
 def epoch_text(epoch: float) -> str:

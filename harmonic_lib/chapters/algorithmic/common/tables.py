@@ -12,8 +12,8 @@ from harmonic_lib.chapters.algorithmic.common.seeds import (
     column,
     epoch_text,
     late,
-    middle,
-    runs,
+    median,
+    runs_of,
     spread,
     spread_of_counts,
 )
@@ -41,7 +41,7 @@ OWN = {
 
 def cumulative(found: Sequence[Record], name: str) -> dict[str, Tensor]:
     """EV_1 to EV_10 of a task in the papers' protocol, by head, (S, 10) each."""
-    by_head = {head: runs(found, as_released(name, head)) for head in HEADS}
+    by_head = {head: runs_of(found, as_released(name, head)) for head in HEADS}
     return {
         head: torch.stack([column(own, f"ev_{k}") for k in range(1, 11)], 1)
         for head, own in by_head.items()
@@ -75,7 +75,7 @@ def clean_table(found: Sequence[Record], name: str) -> str:
     columns += f" | test accuracy (%) | EV₂ (%) | {title}"
     lines = []
     for label, config in clean(name).items():
-        own = runs(found, config)
+        own = runs_of(found, config)
         if not own:
             lines.append([label, NOT_YET, *[""] * 6])
             continue
@@ -86,8 +86,8 @@ def clean_table(found: Sequence[Record], name: str) -> str:
                 label,
                 f"{len(own)}",
                 f"{int((~general.isnan()).sum())}",
-                epoch_text(middle(late(fitted))),
-                epoch_text(middle(late(general))),
+                epoch_text(median(late(fitted))),
+                epoch_text(median(late(general))),
                 spread(100 * column(own, "test_accuracy"), 1),
                 spread(100 * column(own, "ev_2"), 1),
                 spread_of_counts(seeds) if metric == "components_90" else spread(seeds, 2),
@@ -108,7 +108,7 @@ def released_table(found: Sequence[Record], name: str) -> str:
             for row in reported(algorithmic.NAME)
             if row.claim == claim_of(config)
         }
-        lines += [reported_line(label, rows), our_line(runs(found, config))]
+        lines += [reported_line(label, rows), our_line(runs_of(found, config))]
     return table(columns, lines)
 
 
@@ -143,7 +143,7 @@ def our_line(own: Sequence[Record]) -> list[str]:
         f"{len(own)}",
         spread(100 * column(own, "ev_2"), 1),
         f"{int((~general.isnan()).sum())}",
-        epoch_text(middle(late(fitted))),
-        epoch_text(middle(late(general))),
+        epoch_text(median(late(fitted))),
+        epoch_text(median(late(general))),
         *["–" if kind.isnan().any() else spread(kind, 1) for kind in kinds],
     ]

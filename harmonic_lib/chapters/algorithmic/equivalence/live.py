@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.common import seeds
 from harmonic_lib.chapters.algorithmic.equivalence.geometry import (
     SCORES,
     TASK,
@@ -196,7 +196,7 @@ def score_table(live: Mapping[str, Outcome], draws: int) -> str:
     found = {name: scores(embeddings) for name, embeddings in every.items()}
     columns = " | ".join(["cluster score", *found])
     lines = [
-        [step, *(f"{by_seed.middle(each[step]):.2f}" for each in found.values())] for step in SCORES
+        [step, *(f"{seeds.median(each[step]):.2f}" for each in found.values())] for step in SCORES
     ]
     return table(columns, lines)
 
@@ -207,7 +207,7 @@ def decision_table(found: Mapping[str, Sequence[Decision]]) -> str:
     columns += " | the nearest number to an answer | probability of all numbers together (%)"
     lines = []
     for name, every in found.items():
-        numbers = by_seed.middle(torch.tensor([each.elsewhere for each in every]))
+        numbers = seeds.median(torch.tensor([each.elsewhere for each in every]))
         lines.append(
             [
                 name,
@@ -222,4 +222,4 @@ def decision_table(found: Mapping[str, Sequence[Decision]]) -> str:
 
 def spread(values: Sequence[float] | Tensor, digits: int = 0) -> str:
     """The median, with the least and the most."""
-    return by_seed.spread(torch.as_tensor(values, dtype=torch.float64), digits)
+    return seeds.spread(torch.as_tensor(values, dtype=torch.float64), digits)

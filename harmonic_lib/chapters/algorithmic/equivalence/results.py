@@ -45,7 +45,7 @@ def rows_table(found: Sequence[Record]) -> str:
         cells = [f"{100 * said[name].share:g}" if name in said else "–" for name in metrics]
         lines.append([f"reported, {head}", said["ev_2"].runs, *cells])
     for name, config in protocols().items():
-        own = seeds.runs(found, config)
+        own = seeds.runs_of(found, config)
         if not own:
             lines.append([name, seeds.NOT_YET, *[""] * 4])
             continue
@@ -60,12 +60,12 @@ def simplex_table(found: Sequence[Record]) -> str:
     columns += " | EV₂ of a regular simplex (%) | seeds that may be one"
     lines: list[list[object]] = []
     for name, config in protocols().items():
-        own = seeds.runs(found, config)
+        own = seeds.runs_of(found, config)
         if not own:
             lines.append([name, seeds.NOT_YET, *[""] * 5])
             continue
         within = seeds.column(own, "within_variance_share")
-        low, high = (100 * edge for edge in band(seeds.middle(within)))
+        low, high = (100 * edge for edge in band(seeds.median(within)))
         accuracy = seeds.column(own, "test_accuracy")
         lines.append(
             [
@@ -102,7 +102,7 @@ def curves(found: Sequence[Record], live: Mapping[str, Outcome]) -> dict[str, Te
     """
     made: dict[str, Tensor] = {}
     for name, (distance, exponent) in HEADS.items():
-        own = seeds.runs(found, like_for_like(TASK, distance, exponent))
+        own = seeds.runs_of(found, like_for_like(TASK, distance, exponent))
         columns = [seeds.column(own, f"ev_{k}") for k in range(1, 11)]
         shares = [explained_variance(each)[:10] for each in tables(live[name])]
         label = f"{name} ({f'{len(own)} recorded' if own else f'{len(shares)} of this page'})"
@@ -114,14 +114,14 @@ def curves(found: Sequence[Record], live: Mapping[str, Outcome]) -> dict[str, Te
 def told(found: Sequence[Record]) -> list[str]:
     """What the like-for-like records say of the two heads, in sentences; one if there are none."""
     configs = {name: like_for_like(TASK, *form) for name, form in HEADS.items()}
-    own = {name: seeds.runs(found, config) for name, config in configs.items()}
+    own = {name: seeds.runs_of(found, config) for name, config in configs.items()}
     missing = [name for name, records in own.items() if not records]
     if missing:
         return [f"{' and '.join(missing)}, like for like: {seeds.NOT_YET}"]
     plain, harmonic = own.values()
     said = []
     for metric, name in (("ev_2", "EV₂"), ("within_variance_share", "the variance within classes")):
-        ours, theirs = (seeds.middle(seeds.column(r, metric)) for r in (harmonic, plain))
+        ours, theirs = (seeds.median(seeds.column(r, metric)) for r in (harmonic, plain))
         word = "lower" if ours < theirs else "higher"
         said.append(
             f"{name} is **{word}** with the harmonic head, in the median: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harmonic_lib.chapters.algorithmic.common.seeds import (
-    runs,
+    runs_of,
 )
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.evidence.reported import reported
@@ -45,7 +45,7 @@ def verdict_table(found: Sequence[Record], model: str) -> str:
         for head in HEADS:
             config = as_released(name, head, model)
             own = counts(each for each in every if each.row.claim == claim_of(config))
-            seeds = len(runs(found, config))
+            seeds = len(runs_of(found, config))
             rows.append((f"{name.replace('_', ' ')}, {head}", seeds, *own.values()))
     return table(" | ".join([f"{model}: task, head", "our seeds", *VERDICTS]), rows)
 
@@ -53,7 +53,7 @@ def verdict_table(found: Sequence[Record], model: str) -> str:
 def hours(found: Sequence[Record]) -> dict[str, float]:
     """Hours of one core that the recorded runs took, in the papers' protocol, by head."""
     every = {
-        head: [record for name in NAMES for record in runs(found, as_released(name, head))]
+        head: [record for name in NAMES for record in runs_of(found, as_released(name, head))]
         for head in HEADS
     }
     return {head: sum(r.duration_s for r in own) / 3600 for head, own in every.items()}

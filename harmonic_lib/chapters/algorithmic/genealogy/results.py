@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common.seeds import NOT_YET, column, middle, runs
+from harmonic_lib.chapters.algorithmic.common.seeds import NOT_YET, column, median, runs_of
 from harmonic_lib.chapters.algorithmic.common.splits import expected_leak
 from harmonic_lib.chapters.algorithmic.genealogy.ceiling import TASK, facts, split
 from harmonic_lib.chapters.algorithmic.genealogy.families import (
@@ -31,7 +31,7 @@ def by_fraction(found: Sequence[Record]) -> dict[str, dict[float, Tensor]]:
         name = head if exponent is None else f"{head}, n = {exponent:g}"
         for fraction in algorithmic.FRACTIONS:
             config = like_for_like(TASK, distance, exponent, fraction=fraction, drawn=True)
-            own = runs(found, config)
+            own = runs_of(found, config)
             if own:
                 told = expected_leak(size, int(fraction * algorithmic.FACTS))
                 unseen = torch.tensor([record.metrics["unseen_accuracy"] for record in own])
@@ -47,7 +47,7 @@ def against(found: Sequence[Record]) -> dict[str, str]:
     """
     said = {}
     for head in EXPONENTS:
-        own = runs(found, config_of(head))
+        own = runs_of(found, config_of(head))
         if not own:
             said[head] = NOT_YET
             continue
@@ -55,5 +55,5 @@ def against(found: Sequence[Record]) -> dict[str, str]:
         for record, reached in zip(own, accuracy.tolist(), strict=True):
             asked = split(record.seed)[1]
             above += reached * len(asked) > sum(fact[1] != SIBLING for fact in asked) + 0.5
-        said[head] = f"{above} of {len(own)} seeds (median {100 * middle(accuracy):.0f} %)"
+        said[head] = f"{above} of {len(own)} seeds (median {100 * median(accuracy):.0f} %)"
     return said

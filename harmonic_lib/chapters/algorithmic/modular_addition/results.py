@@ -10,9 +10,9 @@ from harmonic_lib.chapters.algorithmic.common.seeds import (
     Rung,
     epoch_text,
     holds,
-    middle,
+    median,
     paired_counts,
-    runs,
+    runs_of,
 )
 from harmonic_lib.evidence import reported
 from harmonic_lib.evidence.record import Record
@@ -34,7 +34,7 @@ def of_exponent(exponent: float | None, distance: str = "euclidean") -> Config:
 
 def rungs(found: Sequence[Record], distance: str = "euclidean") -> list[Rung]:
     """The exponents that are recorded, and cross-entropy."""
-    every = [(n, runs(found, of_exponent(n, distance))) for n in LADDER]
+    every = [(n, runs_of(found, of_exponent(n, distance))) for n in LADDER]
     return [Rung(n, own) for n, own in every if own]
 
 
@@ -76,7 +76,7 @@ def lessons(found: Sequence[Rung]) -> list[tuple[str, str]]:
     top = best(heads)
     delays = [by_n[n].delay for n in (4.0, 8.0, 16.0, 32.0)]
     won, lost, p_value = paired_counts(last.runs, entropy.runs)
-    flat = [100 * middle(each.ev_2) for each in (one, four)]
+    flat = [100 * median(each.ev_2) for each in (one, four)]
 
     return [
         (
@@ -151,9 +151,9 @@ def rung_cells(row: Rung | None) -> list[str]:
         epoch_text(row.fitted),
         epoch_text(row.generalised),
         f"{row.solved}",
-        f"{100 * middle(row.test_accuracy):.0f}",
-        f"{100 * middle(row.ev_2):.0f}",
-        f"{middle(row.column('ring_score')):.2f}",
+        f"{100 * median(row.test_accuracy):.0f}",
+        f"{100 * median(row.ev_2):.0f}",
+        f"{median(row.column('ring_score')):.2f}",
     ]
 
 
@@ -206,8 +206,8 @@ def best_cells(every: Sequence[Rung], last: float) -> list[str]:
         f"{own.right_at_the_end}",
         epoch_text(own.fitted),
         epoch_text(own.generalised),
-        f"{100 * middle(own.ev_2):.0f}",
-        f"{middle(own.column('ring_score')):.2f}",
+        f"{100 * median(own.ev_2):.0f}",
+        f"{median(own.column('ring_score')):.2f}",
         delay,
     ]
 
@@ -218,7 +218,7 @@ def distance_table(found: Sequence[Record]) -> str:
     for name, every in by_distance(found).items():
         cells = {
             row.exponent: f"{row.of_seeds}; "
-            f"{100 * middle(row.test_accuracy):.0f} / {100 * middle(row.ev_2):.0f}"
+            f"{100 * median(row.test_accuracy):.0f} / {100 * median(row.ev_2):.0f}"
             for row in every
         }
         rows.append((name, *(cells.get(n, "–") for n in EVERY_DISTANCE)))

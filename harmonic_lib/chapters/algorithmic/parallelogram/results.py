@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from harmonic_lib.chapters.algorithmic.common.seeds import column, holds, middle, runs
+from harmonic_lib.chapters.algorithmic.common.seeds import column, holds, median, runs_of
 from harmonic_lib.chapters.algorithmic.parallelogram.quads import TASK
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments.algorithmic import (
@@ -28,13 +28,13 @@ Lesson = tuple[str, bool | None]
 def like_for_like_lessons(found: Sequence[Record]) -> list[Lesson]:
     """Of cross-entropy and the harmonic head at exponents 2 and 4."""
     heads = ((None, None), ("euclidean", 2.0), ("euclidean", 4.0))
-    own = [runs(found, like_for_like(TASK, *head)) for head in heads]
+    own = [runs_of(found, like_for_like(TASK, *head)) for head in heads]
     if not all(own):
         return [("the heads like for like", None)]
     right = 100 * float(torch.cat([column(each, "test_accuracy") for each in own]).min())
     plain, *harmonic = (100 * column(each, "ev_2") for each in own)
     least, most = float(torch.cat(harmonic).min()), float(plain.max())
-    error = [middle(column(each, "parallelogram_error")) for each in own]
+    error = [median(column(each, "parallelogram_error")) for each in own]
     return [
         (
             f"every seed of every head knows the task (at least {right:.1f} % of the test facts)",
@@ -55,11 +55,11 @@ def like_for_like_lessons(found: Sequence[Record]) -> list[Lesson]:
 
 def length_lesson(found: Sequence[Record]) -> Lesson:
     """Of cross-entropy after our epochs, and after the papers'."""
-    short = runs(found, like_for_like(TASK, None))
-    long = runs(found, as_released(TASK, "cross-entropy"))
+    short = runs_of(found, like_for_like(TASK, None))
+    long = runs_of(found, as_released(TASK, "cross-entropy"))
     if not (short and long):
         return "what 7,000 epochs do to cross-entropy", None
-    before, after = (100 * middle(column(each, "ev_2")) for each in (short, long))
+    before, after = (100 * median(column(each, "ev_2")) for each in (short, long))
     said = f"cross-entropy's map is flatter in the papers' protocol (EV₂ {after:.0f} % after "
     said += f"{long[0].config['epochs']} epochs, {before:.0f} % after "
     return said + f"{short[0].config['epochs']} of ours)", after > before
@@ -67,7 +67,7 @@ def length_lesson(found: Sequence[Record]) -> Lesson:
 
 def released_lesson(found: Sequence[Record]) -> Lesson:
     """Of the harmonic head in the papers' protocol."""
-    own = runs(found, as_released(TASK, "harmonic"))
+    own = runs_of(found, as_released(TASK, "harmonic"))
     if not own:
         return "every harmonic seed is flat in the papers' protocol", None
     flat = int((column(own, "ev_2") >= 0.95).sum())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
+from harmonic_lib.chapters.algorithmic.common import seeds
 from harmonic_lib.chapters.algorithmic.permutations.groups import NORMAL, TASK, name_of
 from harmonic_lib.chapters.algorithmic.permutations.proofs import is_normal
 from harmonic_lib.checks import check_name
@@ -169,12 +169,12 @@ def panels(
 def released_pair(found: Sequence[Record]) -> str:
     """How often, when and how late the heads generalise in the papers' protocol, seed by seed."""
     ours, theirs = (
-        by_seed.runs(found, algorithmic.as_released(TASK, head))
+        seeds.runs_of(found, algorithmic.as_released(TASK, head))
         for head in ("harmonic", "cross-entropy")
     )
     if not ours or not theirs:
-        return f"The papers' protocol: {by_seed.NOT_YET}"
-    alone = by_seed.paired_counts(ours, theirs)
+        return f"The papers' protocol: {seeds.NOT_YET}"
+    alone = seeds.paired_counts(ours, theirs)
     (won, lost), (less, more) = (
         sooner(ours, theirs, metric) for metric in ("test_epoch_90", "gap_epoch_90")
     )
@@ -194,7 +194,7 @@ def sooner(ours: Sequence[Record], theirs: Sequence[Record], metric: str) -> tup
         {
             r.seed: late
             for r, late in zip(
-                each, by_seed.late(by_seed.column(each, metric)).tolist(), strict=True
+                each, seeds.late(seeds.column(each, metric)).tolist(), strict=True
             )
         }
         for each in (ours, theirs)

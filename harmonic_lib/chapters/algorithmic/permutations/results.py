@@ -8,9 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harmonic_lib.chapters.algorithmic.common import seeds as by_seed
 from harmonic_lib.chapters.algorithmic.common import tables
-from harmonic_lib.chapters.algorithmic.common.seeds import Rung, holds
+from harmonic_lib.chapters.algorithmic.common.seeds import (
+    NOT_YET,
+    Rung,
+    column,
+    holds,
+    median,
+    runs_of,
+)
 from harmonic_lib.chapters.algorithmic.permutations.chance import random_tables
 from harmonic_lib.chapters.algorithmic.permutations.groups import TASK
 from harmonic_lib.evidence import reported
@@ -23,7 +29,7 @@ from harmonic_lib.measure.embedding import explained_variance
 def rungs(found: Sequence[Record]) -> list[Rung]:
     """Those like-for-like exponents that are recorded, and cross-entropy, in order."""
     configs = tables.clean(TASK).values()
-    every = [Rung(c.exponent, own) for c in configs if (own := by_seed.runs(found, c))]
+    every = [Rung(c.exponent, own) for c in configs if (own := runs_of(found, c))]
     return sorted(every, key=lambda rung: rung.exponent or math.inf)
 
 
@@ -33,12 +39,12 @@ def coset_table(found: Sequence[Record]) -> str:
     columns += " | … of the solved | within (solved) | within (not solved)"
     lines = []
     for label, config in tables.clean(TASK).items():
-        own = by_seed.runs(found, config)
+        own = runs_of(found, config)
         if not own:
-            lines.append([label, by_seed.NOT_YET, *[""] * 10])
+            lines.append([label, NOT_YET, *[""] * 10])
             continue
         order, share, p, accuracy = (
-            by_seed.column(own, name)
+            column(own, name)
             for name in (
                 "coset_order",
                 "coset_within_variance_share",
@@ -48,16 +54,16 @@ def coset_table(found: Sequence[Record]) -> str:
         )
         solved = accuracy > 0.9
         counts = [f"{int((order == size).sum())}" for size in (2, 3, 4, 6, 8, 12)]
-        within = (middle(share[solved]), middle(share[~solved]))
+        within = (median_text(share[solved]), median_text(share[~solved]))
         low = p <= 0.05
         few = f"{int((low & solved).sum())} of {int(solved.sum())}"
         lines.append([label, f"{len(own)}", *counts, f"{int(low.sum())}", few, *within])
     return table(columns, lines)
 
 
-def middle(seeds: Tensor) -> str:
+def median_text(seeds: Tensor) -> str:
     """A median, or a dash of none."""
-    return f"{by_seed.middle(seeds):.2f}" if len(seeds) else "–"
+    return f"{median(seeds):.2f}" if len(seeds) else "–"
 
 
 def spectrum_table(found: Sequence[Record]) -> str:
@@ -78,8 +84,8 @@ def spectrum_table(found: Sequence[Record]) -> str:
     }
     ours = {f"{name}, like for like": config for name, config in tables.clean(TASK).items()}
     for name, config in (theirs | ours).items():
-        own = by_seed.runs(found, config)
-        middles = (by_seed.middle(by_seed.column(own, f"ev_{k}")) for k in shown if own)
+        own = runs_of(found, config)
+        middles = (median(column(own, f"ev_{k}")) for k in shown if own)
         rows[f"{name} ({len(own)} seeds)" if own else name] = list(middles) or None
     chance = torch.stack([explained_variance(rows) for rows in random_tables(50, 0)]).mean(0)
     rows["random numbers"] = [float(chance[k - 1]) for k in shown]
@@ -87,7 +93,7 @@ def spectrum_table(found: Sequence[Record]) -> str:
     lines = [
         (name, *(f"{100 * share:.0f}" for share in shares))
         if shares
-        else (name, by_seed.NOT_YET, *[""] * (len(shown) - 1))
+        else (name, NOT_YET, *[""] * (len(shown) - 1))
         for name, shares in rows.items()
     ]
     return table("EV_k (%), medians | " + " | ".join(f"k = {k}" for k in shown), lines)
@@ -95,12 +101,12 @@ def spectrum_table(found: Sequence[Record]) -> str:
 
 def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
     """What is said of the heads, and whether the recorded seeds bear it out, with numbers."""
-    by_n = {c.exponent: by_seed.runs(found, c) for c in tables.clean(TASK).values()}
+    by_n = {c.exponent: runs_of(found, c) for c in tables.clean(TASK).values()}
     if not all(by_n.get(n) for n in (None, 2.0, 4.0)):
-        return [("cross-entropy, n = 2 and n = 4", by_seed.NOT_YET)]
+        return [("cross-entropy, n = 2 and n = 4", NOT_YET)]
 
     def of(n: float | None, metric: str) -> Tensor:
-        return by_seed.column(by_n[n], metric)
+        return column(by_n[n], metric)
 
     solved = {n: ~of(n, "test_epoch_90").isnan() for n, own in by_n.items() if own}
     counts = {n: int(who.sum()) for n, who in solved.items()}
@@ -110,11 +116,11 @@ def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
     within = of(2.0, "coset_within_variance_share")
     tight = [within[who] for who in (~solved[2.0], solved[2.0])]
     best = float(of(None, "test_accuracy").max())
-    shares = [middle(seeds) for seeds in tight]
+    shares = [median_text(seeds) for seeds in tight]
     most = max(counts, key=lambda n: (counts[n], -(n or 0)))
     tried = [n for n in counts if n is not None]
     gaps = {n: of(n, "test_epoch_90") - of(n, "train_epoch_90") for n in counts if n and counts[n]}
-    delays = {n: by_seed.middle(gap[~gap.isnan()]) for n, gap in gaps.items()}
+    delays = {n: median(gap[~gap.isnan()]) for n, gap in gaps.items()}
     by_n_delay = ", ".join(f"{delay:g} at n = {n:g}" for n, delay in delays.items())
     grows = [delay for n, delay in delays.items() if n >= 4]
     return [
@@ -131,7 +137,7 @@ def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
         (
             "with n = 2 the seeds that do not solve it have the tighter cosets "
             f"(median share within: {shares[0]}, of the others {shares[1]})",
-            holds(all(map(len, tight)) and by_seed.middle(tight[0]) < by_seed.middle(tight[1])),
+            holds(all(map(len, tight)) and median(tight[0]) < median(tight[1])),
         ),
         (
             f"cross-entropy has cosets with p at most 0.05 with {low[None]} of {len(by_n[None])} "
@@ -144,10 +150,10 @@ def lessons(found: Sequence[Record]) -> list[tuple[str, str]]:
 def gain(found: Sequence[Record]) -> str:
     """Whether EV_2 grows from cross-entropy to n = 2, like for like."""
     configs = {c.exponent: c for c in tables.clean(TASK).values()}
-    both = [by_seed.runs(found, configs[n]) for n in (None, 2.0)]
+    both = [runs_of(found, configs[n]) for n in (None, 2.0)]
     if not all(both):
-        return f"Like for like: {by_seed.NOT_YET}"
-    plain, harmonic = (100 * by_seed.middle(by_seed.column(own, "ev_2")) for own in both)
+        return f"Like for like: {NOT_YET}"
+    plain, harmonic = (100 * median(column(own, "ev_2")) for own in both)
     more = "it is larger" if harmonic > plain else "it is not larger"
     return (
         f"Like for like {more}: our medians are {harmonic:.0f} % with n = 2 and "
@@ -161,12 +167,12 @@ def flat_and_wrong(found: Sequence[Record]) -> str:
         record
         for config in tables.clean(TASK).values()
         if config.distance
-        for record in by_seed.runs(found, config)
+        for record in runs_of(found, config)
     ]
     if not own:
-        return f"Our harmonic seeds: {by_seed.NOT_YET}."
-    right = by_seed.column(own, "test_accuracy") > 0.9
-    flat = by_seed.column(own, "ev_2") >= 0.9
+        return f"Our harmonic seeds: {NOT_YET}."
+    right = column(own, "test_accuracy") > 0.9
+    flat = column(own, "ev_2") >= 0.9
     return (
         f"Of our {len(own)} recorded harmonic seeds, {int(right.sum())} are right on more than "
         f"90 % of the test facts; of the {int(flat.sum())} with an EV₂ of 90 % or more, "
