@@ -72,15 +72,16 @@ def test_a_seed_among_others_is_that_seed_alone(head: str) -> None:
             )
 
 
-def test_a_record_has_what_the_reported_rows_ask_for() -> None:
+def test_a_run_measures_what_the_reported_rows_ask_for() -> None:
     config = algo.as_released("equivalence", "harmonic")
-    (record,) = algo.run(replace(config, **SHORT), (52,))
+    short = replace(config, **SHORT)
+    (measured,) = algo.run(short, (52,))
     rows = [r for r in reported("algorithmic") if r.claim == algo.claim_of(config)]
     assert rows
-    assert {row.metric for row in rows} <= set(record.metrics)
-    assert (record.seed, record.experiment, record.claim) == (52, "algorithmic", "")
-    assert math.isnan(record.metrics["test_epoch_90"])  # three epochs are fewer than twenty
-    assert record.flops == pytest.approx(3 * 800 * 6 * 5764, rel=0.2)  # 6 a weight and row
+    assert {row.metric for row in rows} <= set(measured.metrics)
+    assert (measured.seed, algo.claim_of(short)) == (52, "")
+    assert math.isnan(measured.metrics["test_epoch_90"])  # three epochs are fewer than twenty
+    assert measured.flops == pytest.approx(3 * 800 * 6 * 5764, rel=0.2)  # 6 a weight and row
 
 
 def test_drawn_facts_leak_and_a_clean_split_does_not() -> None:

@@ -399,7 +399,7 @@ def test_seeds_are_paired_by_their_number() -> None:
 def test_seeds_that_never_got_there_have_no_direction_unless_they_are_dropped() -> None:
     ours = [
         *epochs([10.0, 11.0, 12.0, NEVER]),
-        *(dataclasses.replace(r, claim=BASELINE) for r in epochs([50.0, 52.0, 51.0, 50.0])),
+        *(fake_records.changed(r, claim=BASELINE) for r in epochs([50.0, 52.0, 51.0, 50.0])),
     ]
     harmonic = epoch_row(900, "mean", baseline=BASELINE)
     rows = [harmonic, epoch_row(990, "mean", claim=BASELINE)]
@@ -411,7 +411,7 @@ def test_seeds_that_never_got_there_have_no_direction_unless_they_are_dropped() 
 def test_counts_have_a_direction_in_shares() -> None:
     ours = [
         *epochs([10.0] * 12),
-        *(dataclasses.replace(r, claim=BASELINE) for r in epochs([NEVER] * 11 + [10.0])),
+        *(fake_records.changed(r, claim=BASELINE) for r in epochs([NEVER] * 11 + [10.0])),
     ]
     theirs = {"unit": "seeds", "runs": 200}
     rows = [

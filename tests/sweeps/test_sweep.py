@@ -149,7 +149,10 @@ def test_a_record_names_its_origin(path: Path) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     harmonic_run(path, "--seeds", "0")
     where = provenance()
-    for record in read(path):
+    found = read(path)
+    configs = [asdict(config) for config in tiny.configs("smoke")]
+    assert [record.config for record in found] == configs
+    for record in found:
         assert where == {name: getattr(record, name) for name in where}
         assert record.experiment == tiny.NAME
         assert record.claim == ""
