@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from myst_nb.ext.glue import GLUE_PREFIX
 
 import harmonic_lib as hl
@@ -23,6 +26,15 @@ def test_the_core_needs_torch_alone() -> None:
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "torch" in loaded
     assert not set(EXTRAS) & set(loaded)
+
+
+def test_the_code_of_the_readme_runs_as_pasted() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    pasted: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        exec(block, pasted)
+    assert pasted["accuracy"] > 0.9
+    assert pasted["d"](torch.randn(2, 512), torch.randn(3, 512)).shape == (2, 3)
 
 
 def test_every_public_name_exists() -> None:
