@@ -1,4 +1,4 @@
-"""S modules of one structure as one module: one computation, nothing shared but its kernels."""
+"""S modules of the same structure, computed together as one module; they share no parameters."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch.func import functional_call, stack_module_state, vmap
 class Ensemble(nn.Module):
     """Members side by side, ``(S, B, ...) -> (S, B, K)``: member s takes ``x[s]``.
 
-    Its parameters are those of the members, stacked, by their names: ``(S, ...)``. Because
-    an optimiser such as AdamW works element by element, training it by the sum of the
-    members' losses trains each member as if alone, up to the rounding of batched kernels.
-    The noise of dropout and of noisy distances is drawn for each member.
+    Its parameters are the members' parameters, stacked to ``(S, ...)`` under their names. An
+    optimiser such as AdamW works element by element. So training on the sum of the members'
+    losses trains each member as if alone, up to the rounding of batched kernels. The noise
+    of dropout and of noisy distances is drawn for each member separately.
 
     Args:
-        members: modules that differ in the values of their parameters and buffers alone.
+        members: modules that differ only in the values of their parameters and buffers.
 
     Raises:
         ValueError: no members.
     """
 
     template: nn.Module
-    """A member whose parameters are never used: the members' code and mode."""
+    """A copy of a member, for its code and its mode; its parameters are never used."""
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Ensemble(nn.Module):
         return params, {key: getattr(self, key.replace(".", "/")) for key in self.buffer_names}
 
     def __getitem__(self, name: str) -> Tensor:
-        """The stacked parameter of that name in a member, (S, ...)."""
+        """The stacked parameter (S, ...), by its name in a member."""
         stacked: Tensor = self.stacked[name.replace(".", "/")]
         return stacked
 

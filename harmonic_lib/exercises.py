@@ -10,7 +10,7 @@ import torch
 def check(number: int, answer: Any, expected: Any, tolerance: float = 1e-6, hint: str = "") -> None:
     """Print whether the answer to an exercise is right, and of a wrong one how it is wrong.
 
-    An answer of None or ``...`` is none yet. Numbers and tensors are right within ``tolerance``
+    ``None`` or ``...`` means: not answered yet. Numbers and tensors are right within ``tolerance``
     of what is expected, relative to the largest number in it (to 1 where that is smaller);
     anything else, if it is equal. What is expected is not shown.
 

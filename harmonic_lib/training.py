@@ -1,4 +1,4 @@
-"""One training loop for every experiment, on Lightning Fabric: CPU, GPU, many of them, bf16."""
+"""The training loop of every experiment, on Lightning Fabric: on CPU or GPUs, also in bfloat16."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 History = dict[str, Tensor]
-"""By name, (epochs, S): "loss", the mean training loss of an epoch, "seconds", what it took all
-members together, and whatever was watched."""
+"""Tensors (epochs, S) by name: "loss", the mean training loss of an epoch; "seconds", its duration
+for all members together; and what ``watch`` returned."""
 
 
 def train(
@@ -37,27 +37,27 @@ def train(
     checkpoint: Path | None = None,
     every: int = 500,
 ) -> History:
-    """Train classifiers by cross-entropy and AdamW; each sees its data in its own order.
+    """Train S classifiers with cross-entropy and AdamW; each member has its own data order.
 
-    Every process of ``fabric`` takes its share of the rows of every batch, so that the sum
-    of their work is that of one process, up to rounding.
+    With several processes, each one takes a part of the rows of every batch. The result is
+    that of one process, up to rounding.
 
     Args:
         seeds: S numbers; member s draws its data order from ``seeds[s]``.
-        x: the inputs, (N, ...) for all members, or (S, N, ...) for each its own.
+        x: the inputs, (N, ...) shared by all members, or (S, N, ...) with one set per member.
         y: the classes, (N) or (S, N).
-        penalty: (S,) to add to the members' losses, such as a regulariser.
-        watch: called after each epoch, out of training mode and without gradients;
-            what it gives, (S,) by name, becomes part of the history.
+        penalty: returns (S,) values that are added to the members' losses, such as a regulariser.
+        watch: called after each epoch in evaluation mode, without gradients. It returns
+            tensors (S,) by name, which become part of the history.
         fabric: where and how to train; None for the accelerator if there is one, else the CPU.
-            With several processes, :meth:`Fabric.launch` is the caller's.
-        checkpoint: a file that keeps the whole state of the run, after every ``every``
-            epochs; where it exists, the run goes on from there. It is replaced in one step:
-            a process that dies leaves the last one whole.
+            With several processes, the caller has called :meth:`Fabric.launch`.
+        checkpoint: a file for the whole state of the run, written after every ``every``
+            epochs. If it exists, the run continues from it. It is replaced in one step, so
+            that a process that is killed leaves the previous one complete.
 
     Raises:
-        ValueError: not as many seeds as members, inputs and classes that do not match, or
-            the checkpoint of another run.
+        ValueError: the number of seeds is not that of members, inputs and classes do not
+            match, or the checkpoint is that of another run.
     """
     check_data(ensemble.size, seeds, x, y)
     fabric = fabric or one_device()
@@ -72,7 +72,7 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         past = load(checkpoint, fabric, module, optimiser, orders, run)
     behind = len(past["loss"]) if past else 0
-    # all of it at once: small pieces that stay, between large ones that go, fill the memory
+    # allocated once: small tensors added every epoch would fragment the memory
     history = {name: longer(value, epochs) for name, value in past.items()}
     size, rank = fabric.world_size, fabric.global_rank
     for epoch in range(behind, epochs):
@@ -83,7 +83,7 @@ def train(
             own = rows[:, rank::size]
             logits, targets = module(take(x, own, y.ndim)), take(y, own, y.ndim)
             each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-            # the mean over processes, which is what they exchange, is then the mean of the batch
+            # processes average their gradients: so scaled, the average is that of the batch
             loss = each.view(own.shape).sum(1) * size / rows.shape[1]
             total += loss.detach() * rows.shape[1] / y.shape[-1]
             if penalty is not None:
@@ -113,7 +113,7 @@ def fit(
     lr: float = 1e-3,
     weight_decay: float = 0.01,
 ) -> Tensor:
-    """:func:`train` some modules in place, where their parameters are: their losses, (epochs, S).
+    """:func:`train` modules in place, on the device of ``x``; returns their losses, (epochs, S).
 
     Raises:
         ValueError: no models, or not as many seeds as models.
@@ -144,7 +144,7 @@ def one_device(accelerator: str = "auto") -> Fabric:
 
 
 def check_data(members: int, seeds: Sequence[int], x: Tensor, y: Tensor) -> None:
-    """Refuse what does not fit together."""
+    """Raise ValueError unless members, seeds, inputs and classes fit together."""
     if members != len(seeds):
         raise ValueError(f"expected one seed a member, got {members} members, {len(seeds)} seeds")
     if y.ndim not in (1, 2) or x.shape[: y.ndim] != y.shape:
@@ -157,20 +157,20 @@ def check_data(members: int, seeds: Sequence[int], x: Tensor, y: Tensor) -> None
 
 
 def has_fused(device: torch.device) -> bool:
-    """Whether AdamW has one kernel for all parameters there; its numbers are the same."""
+    """Whether AdamW has a fused kernel on the device; its results are the same."""
     return device.type in ("cpu", "cuda")
 
 
 def batches(
     orders: Sequence[torch.Generator], size: int, batch_size: int, device: torch.device
 ) -> Iterator[Tensor]:
-    """One epoch's rows, (S, B) a batch, every member in its own order; the last may be short."""
+    """The rows (S, B) of each batch of one epoch, in each member's order; the last may be short."""
     permutations = torch.stack([torch.randperm(size, generator=order) for order in orders])
     yield from permutations.to(device).split(batch_size, dim=1)
 
 
 def take(values: Tensor, rows: Tensor, dims: int) -> Tensor:
-    """Each member's rows (S, B) of ``values``: shared (N, ...), or, at two ``dims``, own."""
+    """Rows (S, B) of ``values``: of (N, ...) if ``dims`` is 1, of (S, N, ...) if it is 2."""
     if dims == 1:
         return values[rows]
     return values[torch.arange(len(rows), device=rows.device).unsqueeze(1), rows]
@@ -187,7 +187,7 @@ def mean_over(fabric: Fabric, value: Tensor) -> Tensor:
 def watched(
     ensemble: Ensemble, watch: Callable[[Ensemble], Mapping[str, Tensor]] | None
 ) -> Mapping[str, Tensor]:
-    """What is watched, of the ensemble out of training mode."""
+    """What ``watch`` returns for the ensemble in evaluation mode; nothing without it."""
     if watch is None:
         return {}
     ensemble.eval()
@@ -195,7 +195,7 @@ def watched(
 
 
 def longer(past: Tensor, epochs: int) -> Tensor:
-    """(epochs, S), of which the first rows are those of ``past``."""
+    """A tensor (epochs, S) that begins with the rows of ``past``."""
     whole = torch.empty(max(epochs, len(past)), past.shape[1])
     whole[: len(past)] = past
     return whole
@@ -210,7 +210,7 @@ def save(
     run: Mapping[str, object],
     past: History,
 ) -> None:
-    """Write the state of a run beside ``path``, then put it in its place."""
+    """Write the state of a run to a new file, then rename it to ``path``."""
     state = {
         "module": module,
         "optimiser": optimiser,
@@ -234,7 +234,7 @@ def load(
     orders: Sequence[torch.Generator],
     run: Mapping[str, object],
 ) -> History:
-    """Put a run where it was when it was saved; the epochs that it has behind it."""
+    """Restore the state of a run; returns the history of its past epochs."""
     rest = fabric.load(path, {"module": module, "optimiser": optimiser}, weights_only=True)
     if rest["run"] != dict(run):
         raise ValueError(f"{path} is the checkpoint of another run: {rest['run']}, not {dict(run)}")

@@ -1,6 +1,6 @@
-"""The numbers that the papers, their figures and their released code report, one row a number.
+"""The numbers that the papers, their figures and their released code report, one row per number.
 
-They lie in ``data/reported``, one CSV file an experiment; its README explains the columns.
+They are in ``data/reported``, one CSV file per experiment; its README explains the columns.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Reported:
     baseline: the claim in the same file that it is compared with, the same run with another
         head; "" if there is none.
     metric: the name in a record's ``metrics`` that it is compared with.
-    statistic: ``run`` (one run), or what was taken over ``runs`` runs; ``count``: of those that
-        did what the metric says.
+    statistic: ``run`` (one run), or a statistic of ``runs`` runs; ``count`` is the number of
+        runs that did what the metric says.
     value, unit: as reported; in % it is 100 times the metric.
-    runs: how many runs it is over; 0 where the source does not say.
-    exactness: how the number is known. source: where it stands. protocol: what was run.
-    tolerance: in the row's unit, how far from it is still the same number; None: a value of
-        ours cannot be held against it.
+    runs: the number of runs; 0 if the source does not say.
+    exactness: how the number is known. source: where it is reported. protocol: what was run.
+    tolerance: in the row's unit, the largest difference that still counts as the same number;
+        None: the number cannot be compared with ours.
     """
 
     claim: str
@@ -55,7 +55,7 @@ class Reported:
 
     @property
     def share(self) -> float:
-        """The value as the metric has it: of 26 %, 0.26."""
+        """The value in the unit of the metric: 0.26 for 26 %."""
         return self.value / 100 if self.unit == "%" else self.value
 
 
@@ -66,7 +66,7 @@ def reported(experiment: str) -> list[Reported]:
     """The reported numbers of an experiment, in the order of its file.
 
     Raises:
-        ValueError: no such file, or the folder is not as it should be; see `read_folder`.
+        ValueError: no such file, or a file of the folder is invalid; see `read_folder`.
     """
     found = every_reported()
     check_name("experiment with reported numbers:", experiment, found)
@@ -159,7 +159,7 @@ def parse(fields: dict[str, str]) -> Reported:
 
 
 def finite(name: str, text: str, least: float = -math.inf) -> float:
-    """The finite number that a text says, if it is not below ``least``."""
+    """Parse a finite number of at least ``least``."""
     try:
         number = float(text)
     except ValueError:

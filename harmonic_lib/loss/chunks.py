@@ -38,7 +38,7 @@ class Chunks:
     noise: Tensor | None = None
 
     def slices(self, w: Tensor, copies: int) -> list[slice]:
-        """Rows of a chunk: ``copies`` matrices of them and the classes are within the megabytes."""
+        """Row slices such that ``copies`` (rows, K) matrices fit the budget."""
         bytes_a_row = copies * len(w) * w.element_size()
         rows = max(1, int(self.megabytes * 2**20 / bytes_a_row))
         return [slice(i, i + rows) for i in range(0, max(1, len(self.classes)), rows)]

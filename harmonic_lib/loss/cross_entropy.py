@@ -1,4 +1,7 @@
-"""The loss of a distance head for many classes: no (N, K, D), nor (N, K) where that is large."""
+"""The loss of a distance head for many classes, in little memory.
+
+Never holds the (N, K, D) differences, nor an (N, K) matrix above ``max_mb``.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +152,7 @@ def as_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> Tensor:
 
 @dataclass
 class Task:
-    """What is to be done with the tensors, and whether their gradients beside their losses."""
+    """How to compute the losses, and whether to compute gradients in the same pass."""
 
     way: Any
     distance: Distance

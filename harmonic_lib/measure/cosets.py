@@ -73,8 +73,8 @@ def coset_scatter(table: Tensor) -> dict[tuple[Subgroup, Side], float]:
     """The within-class share of the variance of each of the 56 partitions, of a (24, D) table.
 
     See :func:`~harmonic_lib.measure.scatter.within_variance_share`. A small subgroup has many
-    cosets and a small share by that alone: (24 - K) / 23 where K cosets say nothing. So the
-    least share is not the best partition: :func:`best_coset_partition` picks that.
+    cosets and, for that reason alone, a small share: (24 - K) / 23 if K cosets say nothing. So
+    the least share is not that of the best partition, which :func:`best_coset_partition` finds.
 
     Raises:
         ValueError: not a (24, D) table of finite numbers.
@@ -101,8 +101,8 @@ def best_coset_partition(table: Tensor, seed: int, draws: int = 999) -> BestPart
 
     The p-value is that of a permutation test: :math:`(1 + m) / (1 + draws)`, where m of
     ``draws`` random orders of the rows have a best partition, out of all 56 again, of at
-    least this ratio. So the choice among 56 is paid for. It is small for any structure that
-    cosets catch in part, and does not say that the clusters are tight: ``share`` does.
+    least this ratio. So it accounts for the choice among 56. It is small for any structure
+    that cosets explain in part; whether the clusters are tight is what ``share`` says.
 
     Raises:
         ValueError: not a (24, D) table of finite numbers, rows that are all equal, or
@@ -134,6 +134,6 @@ def best_coset_partition(table: Tensor, seed: int, draws: int = 999) -> BestPart
 
 
 def check_rows(table: Tensor) -> None:
-    """Refuse what has not one row a permutation."""
+    """Raise ValueError unless the table has one row per permutation."""
     if table.ndim != 2 or len(table) != 24:
         raise ValueError(f"expected a (24, D) table, a row a permutation, got {tuple(table.shape)}")

@@ -45,8 +45,8 @@ def explained_variance(table: Tensor) -> Tensor:
     order all have EV_2 = 1, and so have embeddings that collapsed onto a line. K tight
     clusters that are equally far from each other need K - 1 axes and have a low EV_2.
 
-    Where all rows are equal there is nothing to share out, and all is NaN rather than an
-    error: a collapse is an outcome of training, to be recorded with the other seeds.
+    If all rows are equal the result is NaN, not an error: a collapse is an outcome of
+    training, which is recorded like the other seeds.
 
     Raises:
         ValueError: not a (V, D) table of at least two rows of finite numbers.
@@ -58,8 +58,8 @@ def explained_variance(table: Tensor) -> Tensor:
 def components_for(table: Tensor, share: float = 0.9) -> int:
     """The least k with EV_k at least ``share``; 0 where all rows are equal.
 
-    The second paper's "PCA 90%" (arXiv 2603.10225) on a table that is not standardised. What
-    it does not see is what :func:`explained_variance` does not.
+    The second paper's "PCA 90%" (arXiv 2603.10225) on a table that is not standardised. It is
+    blind to the same things as :func:`explained_variance`.
 
     Raises:
         ValueError: a share that is not between 0 and 1, or no table.

@@ -38,11 +38,11 @@ OPTIONS: dict[str, Any] = {
 
 
 class Meter:
-    """The consumption of the whole machine since it was switched on.
+    """The consumption of the whole machine since this meter was started.
 
-    kind: "measured", where the processor (and with it the accelerators) has a meter, or
-        "estimated", where it is worked out from the processor's load and its rated power.
-        The share of the memory, a few watts, is always estimated.
+    kind: "measured" if the processor and the accelerators have meters, or "estimated" from
+        the processor's load and its rated power. The memory's part, a few watts, is always
+        estimated.
     """
 
     def __init__(self, tracker: Any, kind: str) -> None:

@@ -14,8 +14,8 @@ def flops_of(call: Callable[[], object]) -> int:
     """The floating-point operations of a call, forward and backward.
 
     Products of matrices, convolutions and attention count, by their shapes: 2MKN for
-    (M, K) times (K, N). Arithmetic element by element does not, as is usual: of a distance
-    that is not computed by a product of matrices nothing is counted.
+    (M, K) times (K, N). Element-by-element arithmetic does not count, as is usual: a distance
+    that is not computed by matrix products counts as 0.
 
     >>> import torch
     >>> flops_of(lambda: torch.ones(2, 3) @ torch.ones(3, 4))

@@ -26,6 +26,6 @@ def prototype_alignment(weight: Tensor, means: Tensor) -> float:
 
 
 def mutual_cosine(means: Tensor) -> float:
-    """The mean cosine between the means of two different classes; what alignment starts from."""
+    """The mean cosine between the means of two different classes, to compare alignment with."""
     unit = F.normalize(means, dim=1)
     return float((unit @ unit.T)[~torch.eye(len(means), dtype=torch.bool)].mean())

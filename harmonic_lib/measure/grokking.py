@@ -14,10 +14,10 @@ def stays_above(accuracy: Tensor, level: float = 0.9, epochs: int = 20) -> Tenso
     The least e with accuracy > level in each of the epochs e … e + epochs - 1, as in the
     first paper's grokking figure: (E,) -> (), or (E, S) of S seeds -> (S,), in float64.
 
-    NaN where there is none in these E epochs. Such a seed is censored at E, not missing: it
-    is to be shown at the border and counted as late in a median. What comes after those
-    epochs is not seen: a run that falls back later has its epoch too, and one that rises
-    within the last ``epochs`` - 1 epochs does not.
+    NaN if there is none in these E epochs. Such a seed is censored at E, not missing: show it
+    at the border of a figure and count it as infinity in a median. A run that falls back after
+    those ``epochs`` keeps its epoch; a run that rises within the last ``epochs`` - 1 epochs has
+    none.
 
     Raises:
         ValueError: a shape other than (E,) and (E, S), or ``epochs`` below 1.
@@ -36,7 +36,7 @@ def stays_above(accuracy: Tensor, level: float = 0.9, epochs: int = 20) -> Tenso
 def grokking_gap(train: Tensor, test: Tensor, level: float = 0.9, epochs: int = 20) -> Tensor:
     """Epochs between fitting and generalising: :func:`stays_above` of test less that of train.
 
-    Accuracies (E,) -> (), or (E, S) -> (S,). NaN where either never comes. It is near 0 where
+    Accuracies (E,) -> (), or (E, S) -> (S,). NaN if either is never reached. It is near 0 if
     fitting and generalising coincide, however late both are, and test items that are also in
     the training set make it smaller: see :func:`seen_and_unseen`.
 
@@ -63,7 +63,7 @@ def seen_and_unseen(hits: Tensor, x_test: Tensor, x_train: Tensor) -> Leak:
     """Accuracy on the test items that are also in the training set, and on the others.
 
     Args:
-        hits: (..., N), whether each test item was answered rightly, of one run or of many
+        hits: (..., N), whether each test item was answered correctly, of one run or of many
             that share these items.
         x_test: (N, k) test items. An item that occurs twice counts twice, as in accuracy.
         x_train: (M, k) training items.

@@ -1,4 +1,4 @@
-"""How sharp a harmonic head is on given data, and the exponent that makes it as sharp as asked."""
+"""How sharp a harmonic head is on given data, and the exponent that gives it a chosen sharpness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harmonic_lib.harmax import as_float, floor
 def spread_of_logs(dist: Tensor) -> float:
     """The spread of log d: its standard deviation over the classes, on average over the inputs.
 
-    The sharpness of a harmonic head, which is the same of its logits -n log d, is n times this.
+    The sharpness of a harmonic head is the spread of its logits -n log d: n times this.
 
     Args:
         dist: distances, (..., K); one below the floor of its dtype counts as the floor,

@@ -55,7 +55,7 @@ def prediction_interval(values: Sequence[float], level: float = 0.95, runs: floa
 
 
 def student(values: Sequence[float], level: float, more: float) -> Interval:
-    """Student's t interval; ``more``: the variance beside that of our mean, in units of s²."""
+    """Student's t interval; ``more``: the variance to add to that of our mean, in units of s²."""
     from scipy.stats import t
 
     if len(values) < 2:

@@ -15,9 +15,9 @@ def order_interval(
     below the k-th smallest :math:`X_k` of ours if at least ``rank`` of the lowest rank + k - 1
     runs are new ones, and how many there are is hypergeometric. The interval goes from the
     largest :math:`X_k` that Y is below with probability (1 - level)/2 at most, to the smallest
-    that it is above with that probability at most. Where there is none, that end is infinite:
-    no run of ours bounds the smallest of many others from below. Equal values make the
-    interval wider than need be, never narrower. Values may be infinite.
+    that it is above with that probability at most. If there is none, that end is infinite: no
+    run of ours bounds the smallest of many others from below. Equal values can make the
+    interval wider than necessary, never narrower. Values may be infinite.
 
     >>> order_interval(range(100), runs=1, rank=1)
     (1, 98)

@@ -37,8 +37,8 @@ def paired_difference(
 
     With :math:`\delta_s = a_s - b_s`, their mean and deviation s: the interval
     :math:`\bar\delta \pm t_{S-1}\, s/\sqrt S`, the paired t-test
-    :math:`t = \bar\delta \sqrt S / s`, and :math:`d_z = \bar\delta / s`. Where all differences
-    are one and the same number, s is 0: p is then 0, or 1 if that number is 0.
+    :math:`t = \bar\delta \sqrt S / s`, and :math:`d_z = \bar\delta / s`. If all differences
+    are equal, s is 0: p is then 0, or 1 if they are 0.
 
     >>> paired_difference([0.91, 0.93, 0.95], [0.90, 0.91, 0.92]).difference
     Interval(mean=0.0199..., half_width=0.0248...)
@@ -78,7 +78,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     r"""Holm's adjusted p-values, in the order given.
 
     With :math:`p_{(1)} \le \dots \le p_{(m)}`:
-    :math:`\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})`. To reject where
+    :math:`\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})`. Rejecting where
     :math:`\tilde p < 0.05` keeps the chance of any false rejection among the m below 5 %,
     however the tests depend on each other.
 

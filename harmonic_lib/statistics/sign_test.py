@@ -1,4 +1,4 @@
-"""The sign test: do pairs differ in one direction more often than a coin would have it?"""
+"""The sign test: do pairs differ in one direction more often than by chance?"""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def report(found: Mapping[str, Sequence[Verdict]], style: str = "text") -> str:
 
 
 def count_table(found: Mapping[str, Sequence[Verdict]]) -> tuple[list[str], list[list[str]]]:
-    """Head and lines of the counts per verdict, an experiment a line, the sums at the end."""
+    """Titles and rows: the numbers with each verdict, one row per experiment, then the sums."""
     lines = [[name, *map(str, counts(each).values())] for name, each in found.items()]
     every = [verdict for each in found.values() for verdict in each]
     lines.append(["all", *map(str, counts(every).values())])
@@ -64,7 +64,7 @@ def count_table(found: Mapping[str, Sequence[Verdict]]) -> tuple[list[str], list
 
 
 def line(verdict: Verdict) -> list[str]:
-    """The cells of one number, all but the last."""
+    """The cells of one number, without the reason."""
     row = verdict.row
     return [
         row.claim,
@@ -91,7 +91,7 @@ def reported_text(verdict: Verdict) -> str:
 
 
 def ours_text(verdict: Verdict) -> str:
-    """Our number, in the same unit, and how many seeds it is of."""
+    """Our number, in the same unit, and how many seeds it is computed from."""
     if not verdict.records:
         return ""
     number = "" if verdict.ours is None else f"{plain(verdict.ours)} "
@@ -126,7 +126,7 @@ def minus(text: str) -> str:
 
 
 def because(verdict: Verdict) -> str:
-    """The reason of a verdict, and what is to be known of the records behind it."""
+    """The reason of a verdict, with the badges of its records."""
     return "; ".join([verdict.reason, *badges(verdict)])
 
 

@@ -37,7 +37,7 @@ from harmonic_lib.statistics.sign_test import sign_test
 
 NAMES = ("reproduced", "same direction", "not reproduced", "not comparable", "not run")
 ALPHA = 0.05
-#: unit -> what a metric is multiplied by to have it; every other unit is the metric's own
+#: unit -> the factor from the metric to this unit; it is 1 for all other units
 SCALE = {"%": 100.0, "pp": 100.0}
 OURS: dict[str, Callable[[Sequence[float]], float]] = {
     "run": statistics.fmean,
@@ -51,13 +51,13 @@ OURS: dict[str, Callable[[Sequence[float]], float]] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a reported number, and why.
+    """The verdict on a reported number, with its reason.
 
     name: one of ``NAMES``.
-    ours: the same statistic of our runs, in the row's unit; None where there is none.
+    ours: the same statistic of our runs, in the row's unit; None if it was not computed.
     interval: where the reported number had to lie, before the tolerance; None without one.
     records: our runs of the claim that have the metric.
-    seeds: how many of them ``ours`` is of, the others being left out.
+    seeds: how many of them ``ours`` is computed from; the others are left out.
     """
 
     row: Reported
@@ -135,7 +135,7 @@ def verdict(
 
 
 def incomparable(row: Reported) -> str:
-    """Why nothing that we run could be held against a number, or ""."""
+    """Why a number cannot be compared with any run of ours; "" if it can."""
     if row.exactness == "rescaled score":
         return "a score, rescaled within its figure"
     if row.exactness == "re-run of the released code":
@@ -153,12 +153,12 @@ def counts_epochs(row: Reported) -> bool:
 
 
 def drops(row: Reported) -> bool:
-    """Whether the protocol leaves out seeds that never got there."""
+    """Whether the protocol leaves out seeds that never reach it."""
     return "dropped" in row.protocol
 
 
 def compare(row: Reported, values: Sequence[float]) -> tuple[str, str, tuple[float, float] | None]:
-    """Name, reason and interval of the number itself; ``values``: ours, in its unit."""
+    """Name, reason and interval of the verdict, before the direction; ``values``: ours."""
     if row.statistic == "count":
         return compare_counts(row, values)
     slack = (row.tolerance or 0.0) + 1e-9 * max(1.0, abs(row.value))  # rounding is no difference
@@ -251,7 +251,7 @@ def directions(
 def paired_over_seeds(
     row: Reported, other: Reported, runs: Mapping[str, Sequence[Record]]
 ) -> PairedDifference | None:
-    """Our difference of two claims; None where it cannot be told, such as over one seed."""
+    """Our difference of two claims; None if it cannot be tested, as with one seed."""
     ours = [[r for r in runs.get(x.claim, ()) if x.metric in r.metrics] for x in (row, other)]
     if any(len({record.config_hash for record in each}) > 1 for each in ours):
         return None
