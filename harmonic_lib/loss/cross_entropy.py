@@ -112,10 +112,10 @@ def cross_entropy(
     if not kept.all():
         rows, classes = rows[kept.reshape(-1)], classes[kept.reshape(-1)]
     if isinstance(distance, Euclidean) and link.name == "harmonic":
-        way = partial(by_products, distance, link.options["exponent"])
+        compute = partial(by_products, distance, link.options["exponent"])
     else:
-        way = partial(by_logits, distance, link)
-    task = Task(way, distance, Chunks(classes, label_smoothing, megabytes), reduction != "none")
+        compute = partial(by_logits, distance, link)
+    task = Task(compute, distance, Chunks(classes, label_smoothing, megabytes), reduction != "none")
     leaves = (rows.to(dtype), w.to(dtype), *distance.parameters())
     losses: Tensor
     if torch.is_grad_enabled():
@@ -154,7 +154,7 @@ def as_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> Tensor:
 class Task:
     """How to compute the losses, and whether to compute gradients in the same pass."""
 
-    way: Any
+    compute: Any
     distance: Distance
     chunks: Chunks
     ahead: bool
@@ -167,7 +167,7 @@ class Task:
             v.detach().requires_grad_(need and weights is not None)
             for v, need in zip(tensors, needed, strict=True)
         ]
-        run: Any = partial(self.way, leaves, self.chunks, weights)
+        run: Any = partial(self.compute, leaves, self.chunks, weights)
         if len(leaves) > 2:  # the distance's own parameters, which may not be those it has now
             holder = _Holder(self.distance)
             names = (name for name, _ in holder.named_parameters())

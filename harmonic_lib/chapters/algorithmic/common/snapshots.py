@@ -11,7 +11,7 @@ from harmonic_lib.ensemble import Ensemble
 from harmonic_lib.experiments.algorithmic import Config, Outcome, trained
 
 
-def filmed(config: Config, seeds: Sequence[int]) -> tuple[Outcome, Tensor]:
+def with_snapshots(config: Config, seeds: Sequence[int]) -> tuple[Outcome, Tensor]:
     """Train a network a seed; the embeddings after each epoch, (epochs, S, V, D), come second."""
     tables: list[Tensor] = []
 

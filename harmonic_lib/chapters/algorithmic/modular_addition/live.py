@@ -15,7 +15,7 @@ from harmonic_lib.chapters.algorithmic.common.seeds import (
     NOT_YET,
     Rung,
 )
-from harmonic_lib.chapters.algorithmic.common.snapshots import filmed
+from harmonic_lib.chapters.algorithmic.common.snapshots import with_snapshots
 from harmonic_lib.chapters.algorithmic.modular_addition.results import (
     EVERY_DISTANCE,
     TASK,
@@ -77,7 +77,7 @@ def pair(profile: str) -> dict[str, Run]:
 
 def followed(config: Config) -> Run:
     """Train one member and keep its embedding of every epoch."""
-    outcome, tables = filmed(config, (SEED,))
+    outcome, tables = with_snapshots(config, (SEED,))
     return Run(outcome, tables[:, 0])
 
 

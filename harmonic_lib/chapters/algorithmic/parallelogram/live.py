@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harmonic_lib.chapters.algorithmic.common.seeds import spread
-from harmonic_lib.chapters.algorithmic.common.snapshots import filmed
+from harmonic_lib.chapters.algorithmic.common.snapshots import with_snapshots
 from harmonic_lib.chapters.algorithmic.parallelogram.proofs import addition_accuracy, grid, room
 from harmonic_lib.chapters.algorithmic.parallelogram.quads import SIDE, TASK, columns
 from harmonic_lib.checks import check_name
@@ -71,7 +71,7 @@ def heads(profile: str) -> dict[str, Config]:
 
 def live(profile: str) -> dict[str, Run]:
     """All of them from the same seeds: equal first weights, splits and orders of the facts."""
-    return {name: Run(*filmed(c, SEEDS[profile])) for name, c in heads(profile).items()}
+    return {name: Run(*with_snapshots(c, SEEDS[profile])) for name, c in heads(profile).items()}
 
 
 def few(profile: str) -> dict[str, Outcome]:

@@ -193,9 +193,7 @@ def sooner(ours: Sequence[Record], theirs: Sequence[Record], metric: str) -> tup
     first, second = (
         {
             r.seed: late
-            for r, late in zip(
-                each, seeds.late(seeds.column(each, metric)).tolist(), strict=True
-            )
+            for r, late in zip(each, seeds.late(seeds.column(each, metric)).tolist(), strict=True)
         }
         for each in (ours, theirs)
     )
