@@ -178,7 +178,7 @@ class Library:
         owner = self.module(module)
         if owner is not None and name in owner.bound:
             return module, name
-        if owner is not None and name in owner.imports:
+        if owner is not None and owner.imports.get(name, (module, name)) != (module, name):
             return self.find(*owner.imports[name])
         return self.find(f"{module}.{name}", "")
 
