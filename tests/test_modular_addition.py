@@ -301,6 +301,19 @@ def test_brackets_are_told_for_all_nine() -> None:
     assert NOT_YET in live.bracket_text(nine(epochs)[1:])
 
 
+def test_a_side_on_which_nothing_is_clearly_later_is_named() -> None:
+    """Six seeds that all point the same way have p = 1/32, five have 1/16."""
+    epochs = {2.0: [20.0] * 5 + [10.0], 4.0: [10.0] * 6, 8.0: [30.0] * 5 + [math.nan]}
+    found = [record(n, s, test_epoch_90=e) for n, es in epochs.items() for s, e in enumerate(es)]
+    found += [record(n, 0, "cosine", test_epoch_90=e) for n, e in ((2.0, 9.0), (4.0, 5.0))]
+    every = {name: rows for name, rows in results.by_distance(found).items() if rows}
+    assert live.unsettled_text(every) == "below, for euclidean; above, for none"
+    slower = [record(2.0, 5, test_epoch_90=20.0)]
+    found = [r for r in found if (r.config["exponent"], r.seed) != (2.0, 5)] + slower
+    every = {name: rows for name, rows in results.by_distance(found).items() if rows}
+    assert live.unsettled_text(every) == "below, for none; above, for none"
+
+
 def test_maps_are_told_of_the_seeds_that_get_there() -> None:
     kinds = ((1.0, 0.99, 0.98), (2.0, 0.6, 0.55), (3.0, 0.4, 0.4))
     found = [
@@ -310,7 +323,8 @@ def test_maps_are_told_of_the_seeds_that_get_there() -> None:
     ]
     found += [record(2.0, 3, test_epoch_90=math.nan, ring_frequencies=9.0, ev_2=0.9, ring_score=0)]
     every = results.by_distance(found)
-    assert live.widest(every) == pytest.approx(0.05)
+    assert live.near_text(every) == "within 0.1 in 6 of 6 seeds (at most 0.05)"
+    assert live.near_text(every, 0.02).startswith("within 0.02 in 4 of 6 seeds")
     assert live.circles_text(every, ["euclidean", "cosine"], 2.0) == "1 of 3"
     assert live.frequencies_text(every) == "1 have one frequency, 1 two and 1 more"
 

@@ -132,6 +132,21 @@ def paired_counts(
     return won, lost, sign_test(won, lost)
 
 
+def sooner(
+    ours: Sequence[Measured], theirs: Sequence[Measured], metric: str = "test_epoch_90"
+) -> tuple[int, int]:
+    """The common seeds for which ours is the smaller number, and the larger; NaN is infinite."""
+    first, second = (
+        {r.seed: epoch for r, epoch in zip(each, late(column(each, metric)).tolist(), strict=True)}
+        for each in (ours, theirs)
+    )
+    common = first.keys() & second.keys()
+    return (
+        sum(first[seed] < second[seed] for seed in common),
+        sum(first[seed] > second[seed] for seed in common),
+    )
+
+
 # --- words ----------------------------------------------------------------------------------
 def spread(seeds: Tensor, digits: int = 0) -> str:
     """The median, with the least and the most.

@@ -14,6 +14,7 @@ from torch import Tensor
 from harmonic_lib.chapters.algorithmic.common.seeds import (
     NOT_YET,
     Rung,
+    sooner,
 )
 from harmonic_lib.chapters.algorithmic.common.snapshots import with_snapshots
 from harmonic_lib.chapters.algorithmic.modular_addition.results import (
@@ -28,6 +29,7 @@ from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic
 from harmonic_lib.experiments.algorithmic import Config, Outcome, like_for_like
 from harmonic_lib.measure.embedding import explained_variance
+from harmonic_lib.statistics.sign_test import sign_test
 
 SEED = 473
 """One of three of the 20 recorded seeds with which cross-entropy generalises in 1,500 epochs."""
@@ -122,14 +124,17 @@ def reached(row: Rung, metric: str) -> Tensor:
     return row.column(metric)[~row.test_epoch.isnan()]
 
 
-def widest(every: Mapping[str, Sequence[Rung]]) -> float:
-    """How far EV_2 and the ring score of a seed that gets there are apart, at most."""
-    gaps = [
-        (reached(row, "ev_2") - reached(row, "ring_score")).abs()
-        for rows in every.values()
-        for row in rows
-    ]
-    return float(torch.cat(gaps).max())
+def near_text(every: Mapping[str, Sequence[Rung]], limit: float = 0.1) -> str:
+    """In how many seeds that get there EV_2 and the ring score are close, and the largest gap."""
+    gaps = torch.cat(
+        [
+            (reached(row, "ev_2") - reached(row, "ring_score")).abs()
+            for rows in every.values()
+            for row in rows
+        ]
+    )
+    close = int((gaps <= limit).sum())
+    return f"within {limit:g} in {close} of {len(gaps)} seeds (at most {float(gaps.max()):.2f})"
 
 
 def circles_text(every: Mapping[str, Sequence[Rung]], names: Sequence[str], exponent: float) -> str:
@@ -145,6 +150,24 @@ def frequencies_text(every: Mapping[str, Sequence[Rung]]) -> str:
     number = torch.cat([reached(row, "ring_frequencies") for row in tops])
     one, two = (int((number == k).sum()) for k in (1, 2))
     return f"{one} have one frequency, {two} two and {len(number) - one - two} more"
+
+
+def unsettled_text(every: Mapping[str, Sequence[Rung]], alpha: float = 0.05) -> str:
+    """Where no exponent tried on one side of the :func:`best` one is clearly later, in words.
+
+    Later by a sign test over the seeds, where one that never gets there counts as late.
+    """
+    names: dict[str, list[str]] = {"below": [], "above": []}
+    for name, rows in every.items():
+        own = best(rows)
+        if bracket(rows) != "yes":
+            continue
+        for side, sign in (("below", -1), ("above", 1)):
+            beyond = [r for r in rows if sign * (r.exponent or 0) > sign * (own.exponent or 0)]
+            pairs = [sooner(own.runs, row.runs) for row in beyond]
+            if not any(won > lost and sign_test(won, lost) < alpha for won, lost in pairs):
+                names[side].append(name)
+    return "; ".join(f"{side}, for {', '.join(own) or 'none'}" for side, own in names.items())
 
 
 def bracket_text(found: Sequence[Record]) -> str:

@@ -176,7 +176,7 @@ def released_pair(found: Sequence[Record]) -> str:
         return f"The papers' protocol: {seeds.NOT_YET}"
     alone = seeds.paired_counts(ours, theirs)
     (won, lost), (less, more) = (
-        sooner(ours, theirs, metric) for metric in ("test_epoch_90", "gap_epoch_90")
+        seeds.sooner(ours, theirs, metric) for metric in ("test_epoch_90", "gap_epoch_90")
     )
     return (
         f"{alone[0]} seeds get there with the harmonic head alone and {alone[1]} with "
@@ -185,20 +185,4 @@ def released_pair(found: Sequence[Record]) -> str:
         f"p = {sign_test(won, lost):.2g}), where a seed that never gets there counts as late. "
         f"The delay between fitting and generalising is shorter with the harmonic head for {less} "
         f"seeds and longer for {more} (p = {sign_test(less, more):.2g})"
-    )
-
-
-def sooner(ours: Sequence[Record], theirs: Sequence[Record], metric: str) -> tuple[int, int]:
-    """The common seeds for which ours is the smaller number, and the larger; NaN is infinite."""
-    first, second = (
-        {
-            r.seed: late
-            for r, late in zip(each, seeds.late(seeds.column(each, metric)).tolist(), strict=True)
-        }
-        for each in (ours, theirs)
-    )
-    common = first.keys() & second.keys()
-    return (
-        sum(first[seed] < second[seed] for seed in common),
-        sum(first[seed] > second[seed] for seed in common),
     )
