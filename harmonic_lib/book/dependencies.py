@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 
 from harmonic_lib.paths import PACKAGE
 
-MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
+#: a line of IPython's own, with the lines that continue it
+MAGIC = re.compile(r"^([ \t]*)[%!](?:.*\\\n)*.*$", re.MULTILINE)
 
 
 def files_behind(notebook: NotebookNode, package: Path = PACKAGE) -> list[Path]:
