@@ -85,6 +85,30 @@ def test_formulas_are_drawn(browser: Browser, address: str) -> None:
     assert min(heights) > 5
 
 
+def test_there_is_one_search_field_and_no_bar_above_the_page(
+    browser: Browser, address: str
+) -> None:
+    for width in (1280, 390):
+        tab, _ = opened(browser, address, "index.html", "light", width)
+        assert tab.locator("header:visible").count() == 0
+        fields = tab.locator(".search-button__button:visible")
+        assert fields.count() == 1
+        fields.click()
+        tab.wait_for_selector("#pst-search-dialog input:visible")
+        tab.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_captions_are_no_hairlines(browser: Browser, address: str, scheme: str) -> None:
+    tab, _ = opened(browser, address, "index.html", scheme, 1280)
+    weights = tab.eval_on_selector_all(
+        "figcaption .caption-text", "all => all.map(c => Number(getComputedStyle(c).fontWeight))"
+    )
+    tab.context.close()
+    assert weights
+    assert min(weights) >= 400
+
+
 def test_the_index_leads_into_its_own_sections(browser: Browser, address: str) -> None:
     tab, _ = opened(browser, address, "index.html", "light", 1280)
     tab.click("a.nav-link[href*='#how-to-run-it']:visible")
