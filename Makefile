@@ -3,13 +3,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test lint browse bench lock run-times picture fork clean
+.PHONY: book test test-all test-slow instructor lint browse bench lock run-times picture fork clean
 
 book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest --cov -n auto $(ARGS)
+	$(BIN)/python -m pytest --cov -n auto -m "not slow" $(ARGS)
+
+# The others: compilations, killed sweeps, and what must hold of the built books of both editions.
+test-slow: .venv/ready
+	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
+
+test-all: test book instructor test-slow
+
+# The instructor's edition, for the tests that every solution is right.
+instructor: .venv/ready
+	$(BIN)/harmonic book --edition instructor --profile smoke
 
 # The house rules: style, types, then which way imports run.
 lint: .venv/ready

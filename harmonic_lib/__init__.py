@@ -1,6 +1,6 @@
 """Harmonic loss for PyTorch: classification heads whose logits are -n log d(x, w_k).
 
-The core needs torch alone. Data, experiments, figures and the book are modules of
+The core needs torch alone. Data, experiments, plots and the book are modules of
 their own, loaded when they are first used.
 """
 
@@ -26,16 +26,16 @@ __all__ = [
     "engine",
     "evidence",
     "experiments",
-    "figures",
     "harmax",
     "harmonic_cross_entropy",
     "harmonic_logits",
     "link",
+    "plots",
     "released",
 ]
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = {"data", "evidence", "experiments", "figures", "released"}
+_ON_FIRST_USE = {"data", "evidence", "experiments", "plots", "released"}
 
 
 def __getattr__(name: str) -> ModuleType:

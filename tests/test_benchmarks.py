@@ -142,6 +142,7 @@ def test_memory_is_that_of_the_call(
         assert 16 <= float(found["peak_mb"]) < 160
 
 
+@pytest.mark.slow
 def test_one_process_measures_one_task(heads: SimpleNamespace) -> None:
     pytest.importorskip("resource")
     task = next(heads.tasks.groups("vocabulary")).tasks[0]

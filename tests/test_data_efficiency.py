@@ -28,7 +28,6 @@ from harmonic_lib.chapters.algorithmic.data_efficiency import fractions as effic
 from harmonic_lib.data.tasks import released_split, task
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import algorithmic as algo
-from harmonic_lib.experiments.algorithmic import training
 
 SEEDS = (0, 52, 105, 157, 210)
 
@@ -299,7 +298,7 @@ def test_live_has_as_many_steps_at_each_fraction(monkeypatch: pytest.MonkeyPatch
         seen.append(config)
         return train(config, seeds)
 
-    monkeypatch.setattr(training, "trained", watched)
+    monkeypatch.setattr(algo, "trained", watched)
     found = live.live("parallelogram", (0.1, 0.4), "smoke", number=8)
     assert [efficiency.steps(config) for config in seen] == [8] * 4
     assert list(found) == list(algo.HEADS)

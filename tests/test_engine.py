@@ -201,6 +201,7 @@ def test_loops_are_tiles(form: hl.DistanceSpec, dtype: torch.dtype) -> None:
         close(*(by(name, distance, x, w) for name in ("compiled", "eager")))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_traced")
 @with_forms(  # one of each formula
     "manhattan",
@@ -298,6 +299,7 @@ def test_transforms_go_by_tiles(form: hl.DistanceSpec) -> None:
     close(*found)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_traced")
 @with_forms("manhattan", "minkowski-p>=1", "canberra-weighted", "chebyshev-smooth", "hamming-soft")
 def test_second_derivatives_go_by_tiles(form: hl.DistanceSpec) -> None:
@@ -316,6 +318,7 @@ def test_second_derivatives_go_by_tiles(form: hl.DistanceSpec) -> None:
 # --- a real compiler -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which(os.environ.get("CXX", "g++")) is None, reason="inductor needs a C++ compiler"
 )

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from fake_records import changed
 
 from harmonic_lib.chapters.algorithmic.common import tables
 from harmonic_lib.chapters.algorithmic.common.seeds import (
@@ -69,14 +70,14 @@ def test_counts_of_the_same_seeds_are_compared_in_pairs() -> None:
     got = [(1, 0)] * 5 + [(0, 1)] + [(1, 1)] * 9 + [(0, 0)] * 5
     ours, theirs = (
         [
-            replace(r, metrics=r.metrics | {"test_epoch_90": 7.0 if g[k] else math.nan})
+            changed(r, metrics=r.metrics | {"test_epoch_90": 7.0 if g[k] else math.nan})
             for r, g in zip(made(config, seeds=20), got, strict=True)
         ]
         for k, config in enumerate((plain, other))
     )
     expected = (5, 1, pytest.approx(2 * (1 + 6) / 2**6))
     assert paired_counts(ours, theirs) == expected
-    assert paired_counts(ours[::-1], [*theirs, replace(theirs[0], seed=99)]) == expected
+    assert paired_counts(ours[::-1], [*theirs, changed(theirs[0], seed=99)]) == expected
     with pytest.raises(ValueError, match=r"no common seeds: \[0\] and \[1\]"):
         paired_counts(ours[:1], theirs[1:2])
 
@@ -106,7 +107,7 @@ def test_the_median_of_an_even_number_of_counts_may_be_a_half() -> None:
     plain = algorithmic.like_for_like("genealogy", None)
     found = made(plain, seeds=4)
     axes = zip(found, (4.0, 6.0, 4.0, 5.0), strict=True)
-    found = [replace(r, metrics=r.metrics | {"components_90": k}) for r, k in axes]
+    found = [changed(r, metrics=r.metrics | {"components_90": k}) for r, k in axes]
     assert cells(tables.clean_table(found, "genealogy"), "cross")[-1] == "4.5 (4 to 6)"
 
 

@@ -247,8 +247,8 @@ def test_lessons_are_told_by_the_numbers() -> None:
         *recorded(live.like_for_like("parallelogram", "euclidean", 2.0)),
         *recorded(live.like_for_like("parallelogram", "euclidean", 4.0), parallelogram_error=0.2),
     ]
-    long = recorded(live.as_released("parallelogram", "cross-entropy"), ev_2=0.9)
-    crystal = recorded(live.as_released("parallelogram", "harmonic"), ev_2=0.96)
+    long = recorded(algorithmic.as_released("parallelogram", "cross-entropy"), ev_2=0.9)
+    crystal = recorded(algorithmic.as_released("parallelogram", "harmonic"), ev_2=0.96)
 
     def verdicts(found: list[Record]) -> list[str]:
         return [verdict for _, verdict in results.lessons(found)]
@@ -259,7 +259,7 @@ def test_lessons_are_told_by_the_numbers() -> None:
     said = dict(results.lessons([*clean, *long, *crystal]))
     assert any("90 % after 7000 epochs, 70 % after 300 of ours" in what for what in said)
     crystal[1].metrics["ev_2"] = 0.6
-    long = recorded(live.as_released("parallelogram", "cross-entropy"), ev_2=0.6)
+    long = recorded(algorithmic.as_released("parallelogram", "cross-entropy"), ev_2=0.6)
     clean[0].metrics["ev_2"] = 1.0
     clean[1].metrics["test_accuracy"] = 0.5
     clean[4].metrics["parallelogram_error"] = clean[5].metrics["parallelogram_error"] = 0.01

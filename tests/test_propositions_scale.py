@@ -172,7 +172,7 @@ def test_the_same_run_at_another_scale(
 def test_a_wrong_decay_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = descent.Settings(0.02, 0.5)
     monkeypatch.setattr(
-        proofs, "at_scale", lambda kind, s, a: descent.Settings(s.lr * a, s.decay, s.eps / a)
+        descent, "at_scale", lambda kind, s, a: descent.Settings(s.lr * a, s.decay, s.eps / a)
     )
     found = descent.paths_apart(loss_of("euclidean"), X, W, "adamw", settings, 8.0, steps=10)
     assert found > 0.01

@@ -81,11 +81,13 @@ def assert_compiled_is_eager(form: hl.DistanceSpec, classes: int, backend: str) 
         torch.testing.assert_close(compiled[name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @with_each_form
 def test_compiled_without_a_graph_break_it_is_the_same(form: hl.DistanceSpec) -> None:
     assert_compiled_is_eager(form, CLASSES[1], backend="aot_eager")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which(os.environ.get("CXX", "g++")) is None, reason="inductor needs a C++ compiler"
 )

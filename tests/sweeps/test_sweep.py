@@ -305,6 +305,7 @@ def start() -> Callable[..., BaseProcess]:
     return start
 
 
+@pytest.mark.slow
 @posix_only
 def test_killed_at_ten_moments_nothing_is_lost_twice_or_torn(
     path: Path, start: Callable[..., BaseProcess], monkeypatch: pytest.MonkeyPatch
@@ -405,6 +406,7 @@ def test_an_interrupted_sweep_keeps_what_it_has(
 # --- backends -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_dask_workers_give_the_records_of_loky(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
