@@ -156,7 +156,8 @@ def package(tmp_path: Path) -> Path:
 def test_a_chapter_depends_on_what_it_imports_and_on_nothing_else(
     package: Path, file: str, counts: bool
 ) -> None:
-    source = "if 1:\n    %pip install \\\n        x\nfrom harmonic_lib.chapters.heads import figures as draw\n"
+    magic = "if 1:\n    %pip install \\\n        x\n"
+    source = magic + "from harmonic_lib.chapters.heads import figures as draw\n"
     notebook = new_notebook(cells=[new_code_cell(source)])
     before = library_digest(notebook, package)
     path = package / file
