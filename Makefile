@@ -36,12 +36,13 @@ browse: .venv/browse
 bench: .venv/ready
 	$(BIN)/python benchmarks/heads.py $(ARGS)
 
-# Pin the newest versions that the ranges in pyproject.toml allow.
+# Pin versions that the ranges in pyproject.toml allow. A pin that still fits stays; with
+# ARGS=--upgrade the newest versions are taken.
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--all-extras --no-emit-package harmonic-lib --no-emit-package pip \
-		--output-file constraints.txt pyproject.toml
+		--output-file constraints.txt $(ARGS) pyproject.toml
 
 # Write the measured times of the chapters at hand into their first lines.
 run-times: .venv/ready
