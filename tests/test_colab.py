@@ -82,8 +82,12 @@ def test_no_later_import_fails(answer: dict[str, Any]) -> None:
 
 
 def test_imports_load_nothing_slow_besides_torch_and_matplotlib(answer: dict[str, Any]) -> None:
-    """scipy.stats, seaborn or scikit-learn take over half of torch's time, Fabric all of it."""
-    assert answer["loaded"] == ["harmonic_lib"]
+    """scipy.stats, seaborn or scikit-learn take over half of torch's time, Fabric all of it.
+
+    pydantic, which records need, takes less than a tenth.
+    """
+    light = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"}
+    assert set(answer["loaded"]) - light == {"harmonic_lib"}
 
 
 def test_the_worker_hides_packages_and_sees_what_is_loaded() -> None:

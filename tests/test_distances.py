@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from forms import FORMS, build, exact, name_of
-from harmonic_lib.reported import reported
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from largest import Largest
@@ -23,6 +22,7 @@ import harmonic_lib as hl
 from harmonic_lib.distances import CLASSES, chebyshev, pairwise
 from harmonic_lib.distances.chebyshev import LogMeanExp, Ratios
 from harmonic_lib.distances.formula import Formula
+from harmonic_lib.evidence import reported
 
 N, K, D = 4, 3, 8
 

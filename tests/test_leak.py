@@ -95,10 +95,10 @@ def test_the_fewest_facts_that_are_needed() -> None:
     """0 where the leak alone is above the level; more levels need more facts."""
     seeds = algo.SEEDS["full"]
     seen = splits.drawn("genealogy", 0.8, seeds)
-    few = results.facts_needed("genealogy", 0.8, 0.9, seeds)
+    few = splits.facts_needed("genealogy", 0.8, 0.9, seeds)
     assert ((few == 0) == (seen.leak > 0.9)).all()
-    assert (results.facts_needed("genealogy", 0.8, 0.95, seeds) > few).all()
-    almost = results.facts_needed("genealogy", 0.8, 0.9999, seeds)
+    assert (splits.facts_needed("genealogy", 0.8, 0.95, seeds) > few).all()
+    almost = splits.facts_needed("genealogy", 0.8, 0.9999, seeds)
     assert (almost == seen.new).all()  # all right: every new fact is needed
 
 
