@@ -84,9 +84,7 @@ def test_figures_have_alt_text_a_caption_and_a_sentence_on_what_to_see(
 
 
 def test_cells_are_short(notebook: nbformat.NotebookNode) -> None:
-    lines = {cell.id: len(cell.source.splitlines()) for cell in code(notebook)}
-    assert lines.pop("imports", 0) <= 35  # a name a line where they are many
-    assert max(lines.values()) <= 25
+    assert max(len(cell.source.splitlines()) for cell in code(notebook)) <= 25
 
 
 def test_glued_numbers_are_all_used(notebook: nbformat.NotebookNode) -> None:
