@@ -59,10 +59,11 @@ fork: .venv/ready
 clean:
 	rm -rf _build .venv
 
+# Not compiled: Python compiles a module when it is first imported, and most never are.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 .venv/browse: .venv/ready

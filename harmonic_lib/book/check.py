@@ -24,6 +24,7 @@ def check_pages(
 ) -> list[str]:
     """Everything that is wrong with the pages of the table of contents, a line each."""
     parse.cache_clear()
+    ids.cache_clear()
     wrong = []
     for chapter in chapters:
         page = html / "chapters" / f"{chapter.name}.html"
@@ -90,7 +91,13 @@ def links(soup: BeautifulSoup, page: Path, html: Path) -> Iterator[str]:
 
 def has_id(page: Path, fragment: str) -> bool:
     """Whether a page has an element of this id."""
-    return parse(page).find(id=unquote(fragment)) is not None
+    return unquote(fragment) in ids(page)
+
+
+@cache
+def ids(page: Path) -> frozenset[str]:
+    """The ids of a page's elements."""
+    return frozenset(str(element["id"]) for element in parse(page).find_all(id=True))
 
 
 def missing_outputs(soup: BeautifulSoup, outcome: Outcome) -> Iterator[str]:

@@ -22,8 +22,16 @@ from harmonic_lib.book.outcomes import (
     library_digest,
     load_outcome,
     read_notebook,
+    write_whole,
 )
-from harmonic_lib.book.render import claim_folder, jupyter_book, publish, write_sources
+from harmonic_lib.book.render import (
+    claim_folder,
+    html_of,
+    jupyter_book,
+    publish,
+    rendering_key,
+    write_sources,
+)
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import data_dir
@@ -110,14 +118,18 @@ def make_alone(
 
     found = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
     outcomes = {chapter.name: found[chapter.name] for chapter in book if chapter.runs}
-    fresh_names = {outcome.chapter.name for outcome in fresh}
-    pages = render(root, build, book, notebooks, outcomes, fresh_names)
-    wrong = check_pages(pages, book, outcomes)
-    if wrong:
-        for line in wrong:
-            console.print(f"wrong {line}", style="red")
-        console.print(f"the pages were not published; they are in {pages}")
-        return 1
+    lay_out(root, build, book, notebooks, outcomes)
+    staging, key = build / "staging", rendering_key(build / "source")
+    stamp, pages = staging / "key", html_of(staging)
+    if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == key):
+        pages = jupyter_book(build / "source", staging)
+        wrong = check_pages(pages, book, outcomes)
+        if wrong:
+            for line in wrong:
+                console.print(f"wrong {line}", style="red")
+            console.print(f"the pages were not published; they are in {pages}")
+            return 1
+        write_whole(stamp, key)
     publish(pages, target)
     console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")
     console.print(str(target / "index.html"))
@@ -145,23 +157,20 @@ def plan(
     return kept, todo
 
 
-def render(
+def lay_out(
     root: Path,
     build: Path,
     book: list[Chapter],
     notebooks: Mapping[str, NotebookNode],
     outcomes: dict[str, Outcome],
-    fresh: set[str],
-) -> Path:
-    """The built pages, not yet in their place."""
+) -> None:
+    """Write what the pages are rendered from: the chapters' sources, and pages that are made."""
     written = {}
     for chapter in book:
         if chapter.name == statistics.PAGE:
             text = chapter.path.read_text(encoding="utf-8")
-            ran = list(outcomes.values())
-            written[chapter.name] = statistics.statistics_page(text, ran, fresh)
+            written[chapter.name] = statistics.statistics_page(text, list(outcomes.values()))
         elif chapter.name == verdict_page.PAGE:
             text = chapter.path.read_text(encoding="utf-8")
             written[chapter.name] = verdict_page.verdict_page(text, root, book)
     write_sources(root, build / "source", book, notebooks, outcomes, written)
-    return jupyter_book(build / "source", build / "staging")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import errno
+import hashlib
+import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -17,7 +20,8 @@ from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
 from harmonic_lib.book.notices import with_notice
-from harmonic_lib.book.outcomes import Outcome, tagged, write_whole
+from harmonic_lib.book.outcomes import Outcome, tagged, tree_digest, write_whole
+from harmonic_lib.paths import PACKAGE
 
 #: what a page is made from besides the chapters themselves
 COMMON = ("_config.yml", "_toc.yml", "references.bib", "_static", "_templates")
@@ -113,7 +117,20 @@ def jupyter_book(source: Path, staging: Path) -> Path:
         if full in log:
             raise OSError(errno.ENOSPC, full, str(staging))
         raise ValueError("Jupyter Book stopped:\n" + complaints(log))
+    return html_of(staging)
+
+
+def html_of(staging: Path) -> Path:
+    """Where Jupyter Book puts the pages."""
     return staging / "_build" / "html"
+
+
+def rendering_key(source: Path) -> str:
+    """The digest of what pages are made and checked by: sources, our code, all packages."""
+    own = tree_digest(PACKAGE, sorted((PACKAGE / "book").glob("*.py")))
+    packages = sorted((d.name, d.version) for d in importlib.metadata.distributions())
+    parts = tree_digest(source, sorted(files_below(source))), own, packages
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def complaints(log: str, most: int = 12) -> str:

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from harmonic_lib.book.outcomes import Outcome, tagged
 from harmonic_lib.markdown import table
 
 PAGE = "appendices/run_statistics"
 PLACE = "<!-- run statistics -->"
-COLUMNS = "chapter | profile | seconds | slowest cell | finished (UTC) | device | this build"
+COLUMNS = "chapter | profile | seconds | slowest cell | finished (UTC) | device"
 
 
-def statistics_page(text: str, outcomes: Sequence[Outcome], fresh: Collection[str]) -> str:
+def statistics_page(text: str, outcomes: Sequence[Outcome]) -> str:
     """The page's text with the table at its place.
-
-    fresh: the names of the chapters that were run for this build; the others' outcomes
-    were kept from an earlier one.
 
     Raises:
         ValueError: the page has no place for the table.
     """
     if PLACE not in text:
         raise ValueError(f"the page {PAGE} has no line {PLACE!r}")
-    rows = [row(outcome, outcome.chapter.name in fresh) for outcome in outcomes]
+    rows = [row(outcome) for outcome in outcomes]
     total = sum(outcome.facts["seconds"] for outcome in outcomes)
-    rows.append(["**all**", "", f"**{total:.1f}**", "", "", "", ""])
+    rows.append(["**all**", "", f"**{total:.1f}**", "", "", ""])
     latest = max(outcomes, key=lambda outcome: str(outcome.facts["finished"]))
-    kinds = ", ".join(f"{name} {v}" for name, v in latest.facts["versions"].items())
-    whole = table(COLUMNS, rows, "llrllll")
+    kinds = ", ".join(f"{name} {v}" for name, v in sorted(latest.facts["versions"].items()))
+    whole = table(COLUMNS, rows, "llrlll")
     return text.replace(PLACE, f"{whole}\n\nVersions of the latest run: {kinds}.")
 
 
-def row(outcome: Outcome, ran: bool) -> list[str]:
-    """The cells of one chapter; ``ran``: it was run for this build."""
+def row(outcome: Outcome) -> list[str]:
+    """The cells of one chapter."""
     facts = outcome.facts
     return [
         f"{{doc}}`/chapters/{outcome.chapter.name}`",
@@ -42,7 +39,6 @@ def row(outcome: Outcome, ran: bool) -> list[str]:
         slowest_cell(outcome),
         facts["finished"][:16],
         facts["device"],
-        "ran" if ran else "kept",
     ]
 
 

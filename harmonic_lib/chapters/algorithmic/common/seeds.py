@@ -20,7 +20,8 @@ NOT_YET = "not recorded yet"
 
 def runs_of(found: Iterable[Record], config: Config) -> list[Record]:
     """Those of one configuration, by seed."""
-    own = [record for record in found if record.config == asdict(config)]
+    fields = asdict(config)
+    own = [record for record in found if record.config == fields]
     return sorted(own, key=lambda record: record.seed)
 
 
