@@ -14,21 +14,22 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from folders import ROOT
 
 from harmonic_lib.paths import benchmarks_dir
 
-ROOT = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 def table(name: str) -> list[dict[str, str]]:
-    with (ROOT / name).open(encoding="utf-8", newline="") as file:
+    with (BENCHMARKS / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def test_small_distances_are_exact_where_the_expansion_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = importlib.util.spec_from_file_location("script", ROOT / "small_distances.py")
+    spec = importlib.util.spec_from_file_location("script", BENCHMARKS / "small_distances.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(script, "DISTANCES", [1e-4, 10.0])
@@ -72,7 +73,7 @@ IN_PRODUCTS = ("euclidean", "cosine", "mahalanobis")
 @pytest.fixture
 def heads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The script and what it imports, with small sizes and a table elsewhere."""
-    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
     names = ("head_tasks", "machine", "heads")
     modules: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
     for case, sizes in SMALL.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from folders import ROOT
 from myst_nb.ext.glue import GLUE_PREFIX
 
 import harmonic_lib as hl
@@ -29,7 +30,7 @@ def test_the_core_needs_torch_alone() -> None:
 
 
 def test_the_code_of_the_readme_runs_as_pasted() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     pasted: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         exec(block, pasted)

@@ -125,7 +125,7 @@ def released_split(task: Task, size: int, fraction: float, seed: int) -> Split:
     """The released protocol: ``size`` facts drawn *with replacement*, then split by draw.
 
     So a fact may be on both sides: of modular addition's 200 test facts at a fraction of
-    0.8, 56 % are also trained on. Permutation alone is not drawn: its whole table is split.
+    0.8, 57 % on average are also trained on. Permutation alone is not drawn: its whole table is split.
 
     Raises:
         ValueError: nothing would be left on one side.

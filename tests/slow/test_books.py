@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from folders import ROOT
 
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.quiz import read_questions
 
-ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
 BUILD = ROOT / "_build"
 

@@ -1,65 +1,22 @@
-"""Sweeps: nothing lost, nothing twice, nothing torn, whatever dies and wherever it runs."""
+"""Sweeps: what is run, what is recorded of it, and what is said when it fails."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import random
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import tiny
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tiny import expected, harmonic_run, outcome
 
-from harmonic_lib import cli
 from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.evidence.provenance import provenance
-from harmonic_lib.evidence.record import Record, config_hash
+from harmonic_lib.evidence.record import config_hash
 from harmonic_lib.evidence.store import read
-from harmonic_lib.sweeps import backends
 from harmonic_lib.sweeps.sweep import stamped
-from harmonic_lib.sweeps.tasks import Result, attempt, checkpoint, forget, plan
-
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX processes")
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, key, value in tiny.ENTRIES:
-        monkeypatch.setitem(table, key, value)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "tiny.jsonl"
-
-
-def harmonic_run(path: Path, *words: str) -> int:
-    command = ["run", "tiny", "--profile", "smoke", "--results", str(path.parent), *words]
-    return cli.main(command)
-
-
-def outcome(found: list[Record]) -> list[tuple[str, int, str]]:
-    """What does not depend on when and where, in one order."""
-    return sorted((r.config_hash, r.seed, repr(r.metrics)) for r in found)
-
-
-def expected(seeds: tuple[int, ...] = (0, 1)) -> list[tuple[str, int, str]]:
-    return sorted(
-        (config_hash(asdict(config)), each.seed, repr(each.metrics))
-        for config in tiny.configs("smoke")
-        for each in tiny.run(config, seeds)
-    )
-
+from harmonic_lib.sweeps.tasks import Result, plan
 
 # --- what is run ----------------------------------------------------------------------------
 
@@ -170,30 +127,6 @@ def test_metered_runs_share_the_mean_power() -> None:
     assert {record.energy for record in found} == {"estimated"}
 
 
-def test_processes_that_die_are_reported_and_the_rest_goes_on(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As with loky, without its processes, which take long to start: one death ends them all."""
-
-    def workers(**_: object) -> Callable[[Iterable[Any]], Iterator[Result]]:
-        def work(calls: Iterable[Any]) -> Iterator[Result]:
-            for function, arguments, _ in calls:
-                if arguments[0].config.mood == "dies":
-                    raise TerminatedWorkerError("signal 9")
-                yield function(*arguments)
-
-        return work
-
-    monkeypatch.setattr(backends, "Parallel", workers)
-    monkeypatch.setenv("TINY", "0 5 dies raises")
-    assert harmonic_run(path) == 1
-    monkeypatch.setenv("TINY", "0 5")
-    assert outcome(read(path)) == expected()
-    reasons = capsys.readouterr().err.splitlines()[-2:]
-    assert "RuntimeError: number 1 is in no mood" in "".join(reasons)
-    assert "TerminatedWorkerError: signal 9" in "".join(reasons)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -218,202 +151,3 @@ def test_what_cannot_be_done_is_said_before_anything_is(
     assert harmonic_run(path, *words) == 1
     assert message in capsys.readouterr().err
     assert not path.exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "package", "extra"),
-    [
-        (["--backend", "dask"], "dask.distributed", "dask"),
-        (["--energy"], "codecarbon", "energy"),
-    ],
-)
-def test_a_package_that_is_missing_is_named_with_its_extra(
-    path: Path,
-    words: list[str],
-    package: str,
-    extra: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    assert harmonic_run(path, *words) == 1
-    error = capsys.readouterr().err
-    assert package in error
-    assert f'pip install "harmonic-lib[{extra}]"' in error
-
-
-# --- states of runs that are not finished ----------------------------------------------------
-
-
-def test_what_is_recorded_leaves_no_state_and_what_fails_does(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TINY", "0 2 raises")
-    harmonic_run(path)
-    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(0, "raises")], (0, 1), set())
-    states = [p.name for p in path.parent.rglob("*") if p.suffix == ".ckpt"]
-    assert states == [task.file]
-
-
-def test_a_run_that_was_cut_is_given_its_state_again(path: Path, tmp_path: Path) -> None:
-    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(7, seconds=0.0)], (0,), set())
-    (other,) = plan(tiny.EXPERIMENT, [tiny.Config(7, seconds=0.0)], (1,), set())
-    found: list[str | None] = []
-
-    def run(*arguments: Any) -> list[Measurement]:
-        state = arguments[-1]
-        found.append(state.read_text() if state.exists() else None)
-        state.write_text(f"{arguments[1]}")
-        return []
-
-    for each in (task, other, task):
-        attempt(run, None, tmp_path / "states", each)
-    assert found == [None, None, "(0,)"]
-    forget(task, tmp_path / "states")
-    assert [p.name for p in (tmp_path / "states").glob("*.ckpt")] == [other.file]
-    forget(other, tmp_path / "states")
-    assert not list((tmp_path / "states").glob("*.ckpt"))
-
-
-def test_two_sweeps_do_not_share_a_state(tmp_path: Path) -> None:
-    (task,) = plan(tiny.EXPERIMENT, [tiny.Config(7)], (0,), set())
-    with checkpoint(task, tmp_path) as first, checkpoint(task, tmp_path) as second:
-        assert first == tmp_path / task.file
-        assert second is None
-    with checkpoint(task, tmp_path) as again:
-        assert again == first
-    with checkpoint(task, None) as nowhere:
-        assert nowhere is None
-
-
-# --- processes that are killed, disks that are full -----------------------------------------
-
-
-@pytest.fixture(scope="module")
-def start() -> Callable[..., BaseProcess]:
-    """Start a command in a process of its own; the library is imported once, for all of them."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny", "harmonic_lib.sweeps"])
-
-    def start(target: Callable[..., None], path: Path) -> BaseProcess:
-        command = ["run", "tiny", "--profile", "smoke", "--results", str(path.parent)]
-        words = (os.environ["TINY"], str(path.parent.parent / "stderr"), *command)
-        process = context.Process(target=target, args=words)
-        process.start()
-        return process
-
-    return start
-
-
-@pytest.mark.slow
-@posix_only
-def test_killed_at_ten_moments_nothing_is_lost_twice_or_torn(
-    path: Path, start: Callable[..., BaseProcess], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TINY", "0.01 40")
-    moments, sizes = random.Random(6), [0]
-    path.parent.mkdir()
-    path.touch()
-    for _ in range(10):
-        process = start(tiny.harmonic, path)
-        while process.is_alive() and path.stat().st_size <= sizes[-1]:
-            time.sleep(0.001)  # until it has recorded something: what is killed is at work
-        time.sleep(moments.uniform(0, 0.03))
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-        sizes.append(path.stat().st_size)
-    assert 20 <= len(read(path)) < 80  # it was under way all the time
-    process = start(tiny.harmonic, path)
-    process.join()
-    assert process.exitcode == 0
-    assert outcome(read(path)) == expected()
-
-
-@posix_only
-def test_two_sweeps_at_once_write_every_run_once(
-    path: Path, start: Callable[..., BaseProcess], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TINY", "0.01 20")
-    both = [start(tiny.harmonic, path) for _ in range(2)]
-    for process in both:
-        process.join()
-        assert process.exitcode == 0
-    assert outcome(read(path)) == expected()
-
-
-@posix_only
-def test_a_full_disk_is_said_and_what_is_recorded_stays(
-    path: Path, start: Callable[..., BaseProcess], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TINY", "0 6")
-    process = start(tiny.harmonic_on_a_full_disk, path)
-    process.join()
-    assert process.exitcode == 1
-    said = (path.parent.parent / "stderr").read_text()
-    assert said.startswith("harmonic run: ")
-    assert "File too large; the records before it are whole" in said
-    assert str(path) in said
-    found = read(path)
-    assert 0 < len(found) < 12
-    assert set(outcome(found)) < set(expected())
-    assert path.read_bytes().endswith(b"\n")
-    assert harmonic_run(path) == 0
-    assert outcome(read(path)) == expected()
-
-
-def test_a_folder_that_cannot_be_written_is_said_before_the_first_run(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path.parent.write_text("a file where the folder should be")
-    monkeypatch.setattr(tiny.EXPERIMENT, "run", lambda *_: pytest.fail("it was run"))
-    assert harmonic_run(path) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("harmonic run: ")
-    assert str(path.parent) in error
-
-
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may do all")
-def test_a_read_only_folder(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    harmonic_run(path, "--seeds", "0")
-    before = path.read_bytes()
-    path.chmod(0o400)
-    path.parent.chmod(0o500)
-    try:
-        assert harmonic_run(path) == 1
-    finally:
-        path.parent.chmod(0o700)
-    assert "Permission denied" in capsys.readouterr().err
-    assert path.read_bytes() == before
-
-
-def test_an_interrupted_sweep_keeps_what_it_has(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    original = tiny.run
-
-    def interrupted(config: tiny.Config, *rest: object) -> list[Measurement]:
-        if config.number == 4:
-            raise KeyboardInterrupt
-        return original(config, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(tiny.EXPERIMENT, "run", interrupted)
-    assert harmonic_run(path) == 130
-    assert f"interrupted; what was recorded stays in {path}" in capsys.readouterr().err
-    assert len(read(path)) == 8
-
-
-# --- backends -------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_two_dask_workers_give_the_records_of_loky(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setenv("PYTHONPATH", str(Path(tiny.__file__).parent))  # for the workers
-    paths = {name: tmp_path / name / "tiny.jsonl" for name in ("loky", "dask")}
-    for backend, path in paths.items():
-        assert harmonic_run(path, "--backend", backend, "--jobs", "2") == 0
-    loky, dask = (outcome(read(path)) for path in paths.values())
-    assert dask == loky == expected()

@@ -1,1 +1,1 @@
-"""intro"""
+"""The code behind chapters/intro.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of algorithmic/data_efficiency."""
+"""The code behind chapters/algorithmic/data_efficiency.ipynb."""

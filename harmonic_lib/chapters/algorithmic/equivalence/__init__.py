@@ -1,1 +1,1 @@
-"""The room of algorithmic/equivalence."""
+"""The code behind chapters/algorithmic/equivalence.ipynb."""

@@ -1,4 +1,4 @@
-"""Equivalence modulo 5, live and from the records: the runs of its chapter.
+"""Equivalence modulo 5: what its chapter trains, and what it says of it.
 
 The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`.
 """

@@ -1,1 +1,1 @@
-"""The room of algorithmic/five_tasks."""
+"""The code behind chapters/algorithmic/five_tasks.ipynb."""

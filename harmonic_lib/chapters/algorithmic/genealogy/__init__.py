@@ -1,1 +1,1 @@
-"""The room of algorithmic/genealogy."""
+"""The code behind chapters/algorithmic/genealogy.ipynb."""

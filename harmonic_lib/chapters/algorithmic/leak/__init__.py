@@ -1,1 +1,1 @@
-"""The room of algorithmic/leak."""
+"""The code behind chapters/algorithmic/leak.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of algorithmic/modular_addition."""
+"""The code behind chapters/algorithmic/modular_addition.ipynb."""

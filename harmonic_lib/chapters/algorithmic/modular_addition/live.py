@@ -1,4 +1,4 @@
-"""Modular addition, live and from the records: the runs of the chapter on grokking.
+"""Modular addition: what the chapter on grokking trains, and its tables.
 
 The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`, like for like.
 """

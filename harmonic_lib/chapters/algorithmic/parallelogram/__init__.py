@@ -1,1 +1,1 @@
-"""The room of algorithmic/parallelogram."""
+"""The code behind chapters/algorithmic/parallelogram.ipynb."""

@@ -1,4 +1,4 @@
-"""Analogies on a grid, live and from the records: what the heads make of one map.
+"""Analogies on a grid: what its chapter trains, and what the heads make of one map.
 
 The configurations are those of :mod:`harmonic_lib.experiments.algorithmic`, like for like; one
 head more has a bias.

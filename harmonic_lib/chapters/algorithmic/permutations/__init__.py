@@ -1,1 +1,1 @@
-"""The room of algorithmic/permutations."""
+"""The code behind chapters/algorithmic/permutations.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of appendices/benchmarks."""
+"""The code behind chapters/appendices/benchmarks.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/atlas."""
+"""The code behind chapters/distances/atlas.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/bray_curtis."""
+"""The code behind chapters/distances/bray_curtis.ipynb."""

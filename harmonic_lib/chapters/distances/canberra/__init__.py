@@ -1,1 +1,1 @@
-"""The room of distances/canberra."""
+"""The code behind chapters/distances/canberra.ipynb."""

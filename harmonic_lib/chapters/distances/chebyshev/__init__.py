@@ -1,1 +1,1 @@
-"""The room of distances/chebyshev."""
+"""The code behind chapters/distances/chebyshev.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/cosine."""
+"""The code behind chapters/distances/cosine.ipynb."""

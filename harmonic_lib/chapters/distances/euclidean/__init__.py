@@ -1,1 +1,1 @@
-"""The room of distances/euclidean."""
+"""The code behind chapters/distances/euclidean.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/gradient_health."""
+"""The code behind chapters/distances/gradient_health.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/hamming."""
+"""The code behind chapters/distances/hamming.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/mahalanobis."""
+"""The code behind chapters/distances/mahalanobis.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/manhattan."""
+"""The code behind chapters/distances/manhattan.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of distances/minkowski."""
+"""The code behind chapters/distances/minkowski.ipynb."""

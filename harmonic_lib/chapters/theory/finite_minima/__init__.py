@@ -1,1 +1,1 @@
-"""The room of theory/finite_minima."""
+"""The code behind chapters/theory/finite_minima.ipynb."""

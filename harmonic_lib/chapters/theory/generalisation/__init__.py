@@ -1,1 +1,1 @@
-"""The room of theory/generalisation."""
+"""The code behind chapters/theory/generalisation.ipynb."""

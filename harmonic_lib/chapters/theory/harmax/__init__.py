@@ -1,1 +1,1 @@
-"""The room of theory/harmax."""
+"""The code behind chapters/theory/harmax.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of theory/scale_invariance."""
+"""The code behind chapters/theory/scale_invariance.ipynb."""

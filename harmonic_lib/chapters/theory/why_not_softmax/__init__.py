@@ -1,1 +1,1 @@
-"""The room of theory/why_not_softmax."""
+"""The code behind chapters/theory/why_not_softmax.ipynb."""

@@ -1,1 +1,1 @@
-"""The room of vision/pixel_classifiers."""
+"""The code behind chapters/vision/pixel_classifiers.ipynb."""

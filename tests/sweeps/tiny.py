@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from harmonic_lib import cli
 from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.evidence.record import Record, config_hash
 from harmonic_lib.experiments import registry
 
 NAME = "tiny"
@@ -81,6 +82,26 @@ ENTRIES: list[tuple[dict[str, Any], str, Any]] = [
     (registry.MODULES, NAME, "tiny_experiment"),
     (sys.modules, "tiny_experiment", EXPERIMENT),
 ]
+
+
+def harmonic_run(path: Path, *words: str) -> int:
+    """``harmonic run tiny`` in this process."""
+    command = ["run", NAME, "--profile", "smoke", "--results", str(path.parent), *words]
+    return cli.main(command)
+
+
+def outcome(found: list[Record]) -> list[tuple[str, int, str]]:
+    """What does not depend on when and where, in one order."""
+    return sorted((r.config_hash, r.seed, repr(r.metrics)) for r in found)
+
+
+def expected(seeds: tuple[int, ...] = (0, 1)) -> list[tuple[str, int, str]]:
+    """The same of all runs with these seeds."""
+    return sorted(
+        (config_hash(asdict(config)), each.seed, repr(each.metrics))
+        for config in configs("smoke")
+        for each in run(config, seeds)
+    )
 
 
 def harmonic(setting: str, stderr: str, *words: str) -> None:

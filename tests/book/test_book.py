@@ -16,12 +16,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from filelock import FileLock
+from folders import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from harmonic_lib.book import make, pipeline, render
 from harmonic_lib.cli import main
 
-REPOSITORY = Path(__file__).parents[1]
 TOC = """format: jb-book
 root: chapters/intro
 chapters:
@@ -61,9 +61,9 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "book"
     (root / "chapters" / "appendices").mkdir(parents=True)
     for name in ("_config.yml", "references.bib"):
-        shutil.copy(REPOSITORY / name, root)
+        shutil.copy(ROOT / name, root)
     for name in ("_static", "_templates"):
-        shutil.copytree(REPOSITORY / name, root / name)
+        shutil.copytree(ROOT / name, root / name)
     (root / "_toc.yml").write_text(TOC)
     nbformat.write(chapter("Intro", "print(6 * 7)", FIGURE), root / "chapters" / "intro.ipynb")
     nbformat.write(chapter("Sums", "print(1 + 1)", FIGURE), root / "chapters" / "sums.ipynb")

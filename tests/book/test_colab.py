@@ -13,14 +13,13 @@ from typing import Any
 
 import nbformat
 import pytest
+from folders import FILES, ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harmonic_lib.book.set_up import listed, set_up_cell
 
-TESTS = Path(__file__).parent
-ROOT = TESTS.parent
-LINES = (TESTS / "data" / "colab-packages.txt").read_text(encoding="utf-8").splitlines()
+LINES = (FILES / "colab-packages.txt").read_text(encoding="utf-8").splitlines()
 COLAB = {canonicalize_name(n): v for n, _, v in (s.partition("==") for s in LINES) if v}
 LACKING = {canonicalize_name(Requirement(text).name) for text in listed(ROOT, "colab")}
 CHAPTERS = {
@@ -45,7 +44,7 @@ def first_cells(notebook: nbformat.NotebookNode) -> list[str]:
 def work(**asked: Any) -> dict[str, Any]:
     """What the worker says; see there."""
     done = subprocess.run(
-        [sys.executable, TESTS / "colab_worker.py"],
+        [sys.executable, Path(__file__).with_name("colab_worker.py")],
         input=json.dumps(asked),
         env=os.environ | {"MPLBACKEND": "agg"},
         capture_output=True,

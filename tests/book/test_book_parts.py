@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from folders import ROOT
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from harmonic_lib.book import repository
@@ -32,7 +33,6 @@ from harmonic_lib.book.render import (
 from harmonic_lib.book.run_times import read_times, spoken, update
 from harmonic_lib.book.statistics import statistics_page
 
-REPOSITORY = Path(__file__).parents[1]
 GOOD = """<html><body><main><h1 id="top">A page</h1><a href="#top">up</a>
 <div class="cell"><div class="cell_output"><img src="a.png" alt="a line that rises"></div></div>
 </main></body></html>"""
@@ -287,10 +287,10 @@ def test_measured_times_reach_the_table_and_the_chapter(
 
 
 def test_every_file_agrees_with_the_one_address() -> None:
-    url = repository.address(REPOSITORY)
+    url = repository.address(ROOT)
     slug, site = repository.names(url)
     texts = {
-        place: (REPOSITORY / place).read_text(encoding="utf-8")
+        place: (ROOT / place).read_text(encoding="utf-8")
         for place in ("README.md", "_config.yml", "CITATION.cff")
     }
     assert f"pip install git+{url}" in texts["README.md"]
@@ -298,16 +298,16 @@ def test_every_file_agrees_with_the_one_address() -> None:
     assert re.search(rf'^repository-code: "?{re.escape(url)}"?$', texts["CITATION.cff"], re.M)
     assert site in texts["CITATION.cff"]
     colab = "https://colab.research.google.com/github"
-    for path in REPOSITORY.glob("chapters/**/*.ipynb"):
-        place = path.relative_to(REPOSITORY).as_posix()
+    for path in ROOT.glob("chapters/**/*.ipynb"):
+        place = path.relative_to(ROOT).as_posix()
         opening, setup, *_ = nbformat.read(path, as_version=4).cells
         assert f"({colab}/{slug}/blob/main/{place})" in opening.source
         assert f"git+{url}" in setup.source
 
 
 def test_one_command_moves_the_project_everywhere(tmp_path: Path) -> None:
-    for path in repository.files(REPOSITORY):
-        place = tmp_path / path.relative_to(REPOSITORY)
+    for path in repository.files(ROOT):
+        place = tmp_path / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
     old, _ = repository.names(repository.address(tmp_path))
@@ -329,7 +329,7 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
 def test_the_command_says_what_it_wants(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "harmonic_lib.book.repository"]
     for words in ([], ["not-an-address"]):
-        done = subprocess.run([*command, *words], cwd=REPOSITORY, capture_output=True, text=True)
+        done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 1
         assert "https://github.com/OWNER/NAME" in done.stderr
         assert "Traceback" not in done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 import fake_records
 import numpy as np
 import pytest
+from folders import ROOT
 from scipy import stats
 
 from harmonic_lib.book import verdict_page
@@ -34,7 +35,6 @@ from harmonic_lib.statistics import (
 from harmonic_lib.verdicts import report
 from harmonic_lib.verdicts.rule import NAMES, Verdict, counts, directions, verdict, verdicts
 
-REPOSITORY = Path(__file__).parents[1]
 NEVER = math.nan
 
 
@@ -491,8 +491,8 @@ def test_intervals_are_told(interval: tuple[float, float] | None, said: str) -> 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    source = (REPOSITORY / "chapters" / f"{verdict_page.PAGE}.md").read_text(encoding="utf-8")
-    return verdict_page.verdict_page(source, REPOSITORY, read_toc(REPOSITORY))
+    source = (ROOT / "chapters" / f"{verdict_page.PAGE}.md").read_text(encoding="utf-8")
+    return verdict_page.verdict_page(source, ROOT, read_toc(ROOT))
 
 
 def test_the_page_has_every_number_once_with_its_links(
@@ -505,7 +505,7 @@ def test_the_page_has_every_number_once_with_its_links(
     shown = {i for i in ids if not i.startswith("config-")}
     rows = [each.row for several in found.values() for each in several]
     assert shown == {f"{r.claim}-{r.metric}-{r.statistic}" for r in rows}
-    chapters = {chapter.name for chapter in read_toc(REPOSITORY)}
+    chapters = {chapter.name for chapter in read_toc(ROOT)}
     for experiment, several in found.items():
         assert f"/data/reported/{experiment}.csv)" in text
         for each in several:
@@ -524,7 +524,7 @@ def test_the_page_has_every_number_once_with_its_links(
 
 
 def test_links_to_records_lead_to_their_lines(text: str) -> None:
-    base = re.escape(f"{address(REPOSITORY)}/blob/main/data/results/")
+    base = re.escape(f"{address(ROOT)}/blob/main/data/results/")
     pattern = rf'#config-(\w+)">.*?\({base}(\w+)\.jsonl#L(\d+)(?:-L(\d+))?\)'
     links = re.findall(pattern, text)
     assert len(links) >= 4
@@ -535,12 +535,12 @@ def test_links_to_records_lead_to_their_lines(text: str) -> None:
 
 
 def test_a_stale_record_shows_its_badge(monkeypatch: pytest.MonkeyPatch) -> None:
-    book = read_toc(REPOSITORY)
+    book = read_toc(ROOT)
     monkeypatch.setattr(report, "badge", lambda record: "made by <earlier> code")
-    stale = verdict_page.verdict_page(verdict_page.PLACE, REPOSITORY, book)
+    stale = verdict_page.verdict_page(verdict_page.PLACE, ROOT, book)
     assert '<span class="verdict-badge">made by &lt;earlier&gt; code</span>' in stale
     monkeypatch.setattr(report, "badge", lambda record: "")
-    assert "verdict-badge" not in verdict_page.verdict_page(verdict_page.PLACE, REPOSITORY, book)
+    assert "verdict-badge" not in verdict_page.verdict_page(verdict_page.PLACE, ROOT, book)
 
 
 def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> None:
@@ -564,7 +564,7 @@ def test_a_claim_leads_to_the_chapter_that_reads_its_numbers(tmp_path: Path) -> 
 
 
 def test_each_of_the_five_tasks_has_its_own_chapter() -> None:
-    links = verdict_page.Links(REPOSITORY, read_toc(REPOSITORY), {})
+    links = verdict_page.Links(ROOT, read_toc(ROOT), {})
     chapters = {
         "parallelogram": "parallelogram",
         "modular-addition": "modular_addition",
@@ -578,8 +578,8 @@ def test_each_of_the_five_tasks_has_its_own_chapter() -> None:
 
 def test_a_page_without_its_place_is_refused() -> None:
     with pytest.raises(ValueError, match="has no line"):
-        verdict_page.verdict_page("# Verdicts", REPOSITORY, [])
+        verdict_page.verdict_page("# Verdicts", ROOT, [])
 
 
 def test_the_page_is_in_the_book() -> None:
-    assert verdict_page.PAGE in {chapter.name for chapter in read_toc(REPOSITORY)}
+    assert verdict_page.PAGE in {chapter.name for chapter in read_toc(ROOT)}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from folders import ROOT
 
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.quiz import read_questions
 from harmonic_lib.book.run_times import read_times, run_time_line, table
 
-ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
 IDS = [path.stem for path in CHAPTERS]
 PARAMETERS = 'profile = "quick"  # "smoke", "quick" or "full"\nseed = 0'

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from folders import FILES
 from torch import Tensor
 
 import harmonic_lib as hl
 from harmonic_lib import released
 from harmonic_lib.released import LAYERS, defaults, logits, similarity
 
-RECORDED = dict(np.load(Path(__file__).parent / "data" / "released_layers.npz"))
+RECORDED = dict(np.load(FILES / "released_layers.npz"))
 RUNS = sorted({key.rpartition("/")[0] for key in RECORDED})
 GUARDED = [name for name in LAYERS if name.startswith(("hamming", "chebyshev", "canberra"))]
 MAHALANOBIS = [name for name in LAYERS if name.startswith("mahalanobis")]

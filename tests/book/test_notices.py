@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import fake_records
 import nbformat
 import pytest
+from folders import ROOT
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from harmonic_lib.book import notices
 from harmonic_lib.evidence.record import Record
 from harmonic_lib.experiments import distance_sweep
 from harmonic_lib.experiments.registry import code_of
-
-ROOT = Path(__file__).parents[1]
 
 
 def record(distance: str, seed: int, current: bool) -> Record:
