@@ -124,8 +124,8 @@ def clean_split(facts: int, train: int, seed: int) -> Split:
 def released_split(task: Task, size: int, fraction: float, seed: int) -> Split:
     """The released protocol: ``size`` facts drawn *with replacement*, then split by draw.
 
-    So a fact may be on both sides: of modular addition's 200 test facts at a fraction of
-    0.8, 57 % on average are also trained on. Permutation alone is not drawn: its whole table is split.
+    So a fact may be on both sides: of modular addition's 200 test facts at a fraction of 0.8,
+    57 % on average are also trained on. Permutation is not drawn: its whole table is split.
 
     Raises:
         ValueError: nothing would be left on one side.
