@@ -8,11 +8,11 @@ BIN := .venv/bin
 book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
 
-test: .venv/ready
+test: .venv/test
 	$(BIN)/python -m pytest --cov -n auto -m "not slow" $(ARGS)
 
 # The others: compilations, killed sweeps, and what must hold of the built books of both editions.
-test-slow: .venv/ready
+test-slow: .venv/test
 	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
 test-all: test book instructor test-slow
@@ -22,7 +22,7 @@ instructor: .venv/ready
 	$(BIN)/harmonic book --edition instructor --profile smoke
 
 # The house rules: style, types, then which way imports run.
-lint: .venv/ready
+lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,13 +60,19 @@ clean:
 	rm -rf _build .venv
 
 # pip compiles on one core; compileall on all of them.
+install = $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt \
+	--editable '.[$(1)]' && $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' .venv/lib
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[test]'
-	$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' .venv/lib
+	$(call install,book)
 	touch $@
 
-.venv/browse: .venv/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browse]'
+.venv/test: .venv/ready
+	$(call install,test)
+	touch $@
+
+.venv/browse: .venv/test
+	$(call install,browse)
 	touch $@

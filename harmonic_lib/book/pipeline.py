@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from harmonic_lib.book.render import (
     rendering_key,
     write_sources,
 )
+from harmonic_lib.book.run_times import read_times, run_times
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import data_dir
@@ -102,7 +104,7 @@ def make_alone(
     notebooks = {c.name: edition_of(read_notebook(c.path), edition) for c in book if c.runs}
     again = chosen if force else set()
     kept, todo = plan([c for c in book if c.runs], notebooks, build, profile, again)
-    now = [job for job in todo if job.chapter.name in chosen]
+    now = longest_first([job for job in todo if job.chapter.name in chosen])
     later = [job.chapter.name for job in todo if job.chapter.name not in chosen]
     workers = min(jobs, max(1, len(now)))
     console.print(f"{len(now)} chapters to run ({profile}), {len(kept)} kept, {workers} at a time")
@@ -155,6 +157,20 @@ def plan(
         else:
             kept.append(outcome)
     return kept, todo
+
+
+def longest_first(jobs: Sequence[Job]) -> list[Job]:
+    """In the order of the kept run times, so that no long chapter runs last and alone.
+
+    A chapter without one comes first: nobody knows how long it takes.
+    """
+    times = read_times(run_times())
+
+    def seconds(job: Job) -> float:
+        known = times.get((job.chapter.name, job.profile)) or times.get((job.chapter.name, "quick"))
+        return known.seconds if known else math.inf
+
+    return sorted(jobs, key=seconds, reverse=True)
 
 
 def lay_out(

@@ -13,9 +13,10 @@ import pytest
 from folders import ROOT
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from harmonic_lib.book import repository
+from harmonic_lib.book import pipeline, repository
 from harmonic_lib.book.chapters import Chapter, select
 from harmonic_lib.book.check import check_pages
+from harmonic_lib.book.execute import Job
 from harmonic_lib.book.outcomes import (
     Outcome,
     chapter_key,
@@ -23,6 +24,7 @@ from harmonic_lib.book.outcomes import (
     library_digest,
     read_notebook,
 )
+from harmonic_lib.book.pipeline import longest_first
 from harmonic_lib.book.render import (
     MARKER,
     claim_folder,
@@ -267,7 +269,7 @@ def test_measured_times_reach_the_table_and_the_chapter(
 ) -> None:
     table = tmp_path / "run_times.csv"
     table.write_text("chapter,profile,seconds,device,date\na,full,700,GPU,2026-01-01\n")
-    monkeypatch.setattr("harmonic_lib.book.run_times.table", lambda: table)
+    monkeypatch.setattr("harmonic_lib.book.run_times.run_times", lambda: table)
     (tmp_path / "_toc.yml").write_text("root: chapters/a")
     words = nbformat.v4.new_markdown_cell("# A\n\n**Run time**, measured: not yet.\n\nMore.")
     (tmp_path / "chapters").mkdir()
@@ -333,3 +335,14 @@ def test_the_command_says_what_it_wants(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "https://github.com/OWNER/NAME" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_the_longest_chapters_run_first_and_those_never_timed_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "run_times.csv"
+    rows = ["chapter,profile,seconds,device,date", "a,quick,9,,", "b,quick,5,,", "b,smoke,20,,"]
+    kept.write_text("\n".join(rows))
+    monkeypatch.setattr(pipeline, "run_times", lambda: kept)
+    jobs = [Job(Chapter(name, tmp_path), new_notebook(), "smoke", "") for name in "cab"]
+    assert [job.chapter.name for job in longest_first(jobs)] == ["c", "b", "a"]
