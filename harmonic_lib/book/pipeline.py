@@ -33,7 +33,7 @@ from harmonic_lib.book.render import (
     rendering_key,
     write_sources,
 )
-from harmonic_lib.book.run_times import read_times, run_times
+from harmonic_lib.book.run_times import read_times, run_times_path
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
 from harmonic_lib.paths import data_dir
@@ -164,7 +164,7 @@ def longest_first(jobs: Sequence[Job]) -> list[Job]:
 
     A chapter without one comes first: nobody knows how long it takes.
     """
-    times = read_times(run_times())
+    times = read_times(run_times_path())
 
     def seconds(job: Job) -> float:
         known = times.get((job.chapter.name, job.profile)) or times.get((job.chapter.name, "quick"))

@@ -36,7 +36,7 @@ class RunTime:
     date: str
 
 
-def run_times() -> Path:
+def run_times_path() -> Path:
     """Where the times are kept."""
     return data_dir() / "results" / "run_times.csv"
 
@@ -70,7 +70,7 @@ def spoken(seconds: int) -> str:
 
 def update(root: Path) -> None:
     """Take in the times of the outcomes at hand, and write the chapters' lines anew."""
-    times = read_times(run_times())
+    times = read_times(run_times_path())
     chapters = [chapter for chapter in read_toc(root) if chapter.runs]
     for chapter in chapters:
         for profile in ("quick", "full"):
@@ -88,7 +88,7 @@ def update(root: Path) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(RunTime)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(times[key]) for key in sorted(times))
-    write_whole(run_times(), text.getvalue())
+    write_whole(run_times_path(), text.getvalue())
     for chapter in chapters:
         known = [times[chapter.name, p] for p in PROFILES if (chapter.name, p) in times]
         notebook = read_notebook(chapter.path)

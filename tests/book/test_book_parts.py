@@ -269,7 +269,7 @@ def test_measured_times_reach_the_table_and_the_chapter(
 ) -> None:
     table = tmp_path / "run_times.csv"
     table.write_text("chapter,profile,seconds,device,date\na,full,700,GPU,2026-01-01\n")
-    monkeypatch.setattr("harmonic_lib.book.run_times.run_times", lambda: table)
+    monkeypatch.setattr("harmonic_lib.book.run_times.run_times_path", lambda: table)
     (tmp_path / "_toc.yml").write_text("root: chapters/a")
     words = nbformat.v4.new_markdown_cell("# A\n\n**Run time**, measured: not yet.\n\nMore.")
     (tmp_path / "chapters").mkdir()
@@ -343,6 +343,6 @@ def test_the_longest_chapters_run_first_and_those_never_timed_before_them(
     kept = tmp_path / "run_times.csv"
     rows = ["chapter,profile,seconds,device,date", "a,quick,9,,", "b,quick,5,,", "b,smoke,20,,"]
     kept.write_text("\n".join(rows))
-    monkeypatch.setattr(pipeline, "run_times", lambda: kept)
+    monkeypatch.setattr(pipeline, "run_times_path", lambda: kept)
     jobs = [Job(Chapter(name, tmp_path), new_notebook(), "smoke", "") for name in "cab"]
     assert [job.chapter.name for job in longest_first(jobs)] == ["c", "b", "a"]

@@ -11,7 +11,7 @@ from folders import ROOT
 
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.quiz import read_questions
-from harmonic_lib.book.run_times import read_times, run_time_line, run_times
+from harmonic_lib.book.run_times import read_times, run_time_line, run_times_path
 
 CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
 IDS = [path.stem for path in CHAPTERS]
@@ -58,7 +58,7 @@ def test_it_opens_with_what_a_reader_needs(chapter: Path, notebook: nbformat.Not
     assert "**After this chapter you can**" in opening
     assert "**You need**" in opening
     assert "[![Open in Colab](" in opening
-    times = read_times(run_times())
+    times = read_times(run_times_path())
     name = chapter.relative_to(ROOT / "chapters").with_suffix("").as_posix()
     known = [times[name, profile] for profile in ("quick", "full") if (name, profile) in times]
     assert known
