@@ -77,8 +77,8 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what renders and checks, where a test is about running only."""
 
-    def no_pages(*_: object) -> Path:
-        pages = Path("_build/no-pages")
+    def no_pages(source: Path, staging: Path) -> Path:
+        pages = render.html_of(staging)
         pages.mkdir(parents=True, exist_ok=True)
         (pages / "index.html").write_text("<p>pages</p>")
         return pages
