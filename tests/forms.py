@@ -79,7 +79,7 @@ def by_formula(distance: Any, x: np.ndarray, w: np.ndarray) -> np.ndarray:
             part, other = (quotient(abs(v), abs(v).sum(-1, keepdims=True)) for v in (x, w))
             nothing = ~x.any(-1) | ~w.any(-1)  # a zero vector has no composition
             return np.where(nothing, 1.0, abs(part - other).sum(-1) / 2)
-    raise NotImplementedError(f"no formula for {distance.spec.name} {distance.spec.form}")
+    raise NotImplementedError(f"no case for {name_of(distance.spec)} in by_formula")
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -139,6 +139,7 @@ class Library:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.modules: dict[str, Module | None] = {}
+        self.uses: dict[ast.AST, frozenset[tuple[str, str]]] = {}
 
     def module(self, name: str) -> Module | None:
         if name not in self.modules:
@@ -182,8 +183,13 @@ class Library:
             return self.find(*owner.imports[name])
         return self.find(f"{module}.{name}", "")
 
-    def used(self, node: ast.AST, module: str) -> Iterator[tuple[str, str]]:
+    def used(self, node: ast.AST, module: str) -> frozenset[tuple[str, str]]:
         """What a part of a module uses: names, and names that it takes from other modules."""
+        if node not in self.uses:
+            self.uses[node] = frozenset(self.names(node, module))
+        return self.uses[node]
+
+    def names(self, node: ast.AST, module: str) -> Iterator[tuple[str, str]]:
         for child in ast.walk(node):
             if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load):
                 yield module, child.id
