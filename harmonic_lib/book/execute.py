@@ -135,6 +135,7 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
             extra_arguments=["--log-level=50"],  # a kernel's remarks are not the chapter's
             resources={"metadata": {"path": str(job.chapter.path.parent)}},
             on_cell=on_cell,
+            shutdown_kernel="immediate",  # all results are here; torch takes a second to leave
         )
         notebook.metadata["papermill"]["input_path"] = job.chapter.path.name
         notebook.metadata["harmonic_run"] = {
