@@ -569,8 +569,8 @@ def test_a_distance_has_the_specification_of_its_form(form: hl.DistanceSpec) -> 
     assert bool(list(distance.parameters())) == bool(form.learns)
 
 
-def test_the_nine_families_come_in_their_order() -> None:
-    assert list(hl.DISTANCES) == [
+def test_the_papers_nine_come_first_and_in_their_order() -> None:
+    assert list(hl.DISTANCES)[:9] == [
         "euclidean",
         "manhattan",
         "minkowski",

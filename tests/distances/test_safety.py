@@ -181,8 +181,8 @@ def loss_and_gradients(
 
 
 def test_no_cell_of_the_matrix_is_missing() -> None:
-    assert len(FORMS) == 19
-    assert len({form.name for form in FORMS}) == 9
+    assert {form.name for form in FORMS} == set(hl.DISTANCES)
+    assert len(FORMS) >= 19
     assert len(CASES) == 20
     cells = {dtype: len(every_cell(dtype)) for dtype in DTYPES}
     assert cells == {
@@ -191,10 +191,7 @@ def test_no_cell_of_the_matrix_is_missing() -> None:
         torch.bfloat16: 39,
         torch.float16: 35,
     }
-    each = len(FORMS) * len(PRECISIONS)
-    assert each * sum(cells.values()) == 5776
-    assert each * len(UNREPRESENTABLE) == 152
-    assert 5776 + 152 == 19 * 2 * 4 * 39
+    assert len(UNREPRESENTABLE) == 4
 
 
 def test_the_inputs_of_every_cell_are_finite_and_those_left_out_are_not() -> None:
