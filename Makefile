@@ -9,7 +9,7 @@ book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
 
 test: .venv/test
-	$(BIN)/python -m pytest --cov -n auto -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest --cov -n auto $(ARGS)
 
 # The others: compilations, killed sweeps, and what must hold of the built books of both editions.
 test-slow: .venv/test
@@ -46,11 +46,11 @@ lock: .venv/ready
 
 # Write the measured times of the chapters at hand into their first lines.
 run-times: .venv/ready
-	$(BIN)/python -m harmonic_lib.book.run_times
+	$(BIN)/python -c 'from pathlib import Path; from harmonic_lib.book.run_times import update; update(Path.cwd())'
 
 # The picture of the README, from the intro's own code.
 picture: .venv/ready
-	$(BIN)/python -c 'from harmonic_lib.experiments import first_picture as picture; picture.save("_static/first-picture.webp")'
+	$(BIN)/python -c 'from harmonic_lib.chapters.intro import first_picture as picture; picture.save("_static/first-picture.webp")'
 
 # make fork URL=https://github.com/me/my-fork: write another address everywhere.
 fork: .venv/ready

@@ -1,6 +1,6 @@
 """How long chapters take: measured by the pipeline, kept in the repository, told at their top.
 
-    python -m harmonic_lib.book.run_times
+    make run-times
 
 takes the times of the outcomes at hand into ``data/results/run_times.csv`` and writes the
 line at the top of each chapter anew.
@@ -95,7 +95,3 @@ def update(root: Path) -> None:
         opening = notebook.cells[0]
         opening.source = LINE.sub(run_time_line(known), opening.source)
         write_whole(chapter.path, nbformat.writes(notebook) + "\n")
-
-
-if __name__ == "__main__":
-    update(Path.cwd())

@@ -1,4 +1,4 @@
-"""What a leak is worth: tables of memory, kinds of facts, and heads compared without a leak.
+"""Both heads trained on drawn facts, and how they answer each kind of fact: seen, mirror, new.
 
 The protocols are those of :mod:`harmonic_lib.experiments.algorithmic`.
 """
