@@ -23,7 +23,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harmonic_lib.book.chapters import Chapter
-from harmonic_lib.book.outcomes import Outcome, first_line, outcome_path, versions, write_whole
+from harmonic_lib.book.outcomes import (
+    Outcome,
+    faults,
+    first_line,
+    outcome_path,
+    versions,
+    write_whole,
+)
 from harmonic_lib.device import device_name
 
 ENGINE = "harmonic"
@@ -116,7 +123,8 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
     """Run one chapter and keep its outcome.
 
     Raises:
-        ChapterError: a cell failed, the kernel died, or the outcome could not be written.
+        ChapterError: a cell failed or has a fault, the kernel died, or the outcome could not be
+            written.
     """
     name = job.chapter.name
     running = build / "running" / f"{name}.ipynb"
@@ -137,6 +145,9 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
             on_cell=on_cell,
             shutdown_kernel="immediate",  # all results are here; torch takes a second to leave
         )
+        wrong = next(faults(notebook), None)
+        if wrong:
+            raise ChapterError(f"{at(job, wrong[0].source)}: {wrong[1]} ({running} has it all)")
         notebook.metadata["papermill"]["input_path"] = job.chapter.path.name
         notebook.metadata["harmonic_run"] = {
             "key": job.key,
@@ -149,20 +160,21 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
         write_whole(outcome_path(build, job.chapter, job.profile), nbformat.writes(notebook))
         running.unlink()
     except PapermillExecutionError as error:
-        number = code_cell_number(job.notebook, error.source)
         raise ChapterError(
-            f"{name}, code cell {number} ({first_line(error.source)}): {error.ename}: "
-            f"{error.evalue} (as far as it came: {running})"
+            f"{at(job, error.source)}: {error.ename}: {error.evalue} (as far as it came: {running})"
         ) from error
+    except ChapterError:
+        raise
     except Exception as error:  # whatever stops one chapter must not stop the others
         raise ChapterError(f"{name}: {type(error).__name__}: {error}") from error
     return Outcome(job.chapter, notebook)
 
 
-def code_cell_number(notebook: NotebookNode, source: str) -> int | str:
-    """Which of a notebook's code cells this is, from 1; "?" for papermill's own."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return code.index(source) + 1 if source in code else "?"
+def at(job: Job, source: str) -> str:
+    """Where in a chapter a code cell is: its number from 1 ("?" for papermill's own) and words."""
+    code = [cell.source for cell in job.notebook.cells if cell.cell_type == "code"]
+    number = code.index(source) + 1 if source in code else "?"
+    return f"{job.chapter.name}, code cell {number} ({first_line(source)})"
 
 
 @contextlib.contextmanager

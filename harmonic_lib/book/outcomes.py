@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,28 @@ def load_outcome(build: Path, chapter: Chapter, profile: str, key: str) -> Outco
     if notebook.metadata.get("harmonic_run", {}).get("key") != key:
         return None
     return Outcome(chapter, notebook)
+
+
+def faults(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
+    """What keeps an executed chapter from being an outcome: each cell, and what is wrong with it.
+
+    Every cell has run, says nothing on stderr, and shows an image where its metadata describe one.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        if any(output.output_type == "error" for output in cell.outputs):
+            yield cell, "it ends the kernel"  # sys.exit(0), which papermill takes for success
+        elif cell.execution_count is None:
+            yield cell, "it was not run"
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                yield cell, f"it wrote to stderr: {first_line(output.text)}"
+        shown = {kind for output in cell.outputs for kind in output.get("data", {})}
+        if "image" in cell.metadata.get("mystnb", {}) and not any(
+            kind.startswith("image/") for kind in shown
+        ):
+            yield cell, "its figure is missing"
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -145,6 +145,37 @@ def test_a_failing_chapter_is_named_and_the_others_are_kept(
 
 
 @pytest.mark.usefixtures("quiet_build")
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys; sys.exit(0)", "code cell 2 (import sys; sys.exit(0)): it ends the kernel"),
+        ("import sys; print('Oh', file=sys.stderr)", ": it wrote to stderr: Oh"),
+        ("import warnings; warnings.warn('Ah')", ": it wrote to stderr: "),
+    ],
+)
+def test_what_is_no_outcome_is_not_kept(
+    book: Path, capsys: pytest.CaptureFixture[str], code: str, said: str
+) -> None:
+    edit(book / "chapters" / "sums.ipynb", "cell-0", lambda _: code)
+    assert make(chapters=["sums"]) == 1
+    assert said in capsys.readouterr().out
+    assert not (book / "_build" / "outcomes" / "quick" / "sums.ipynb").exists()
+    edit(book / "chapters" / "sums.ipynb", "cell-0", lambda _: "print(1 + 1)")
+    assert make(chapters=["sums"]) == 0
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_a_figure_that_is_missing_is_told_before_the_outcome_is_kept(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(book / "chapters" / "sums.ipynb", "cell-1", lambda _: "print('no picture')")
+    assert make(chapters=["sums"]) == 1
+    said = capsys.readouterr().out
+    assert "failed sums, code cell 3 (print('no picture')): its figure is missing" in said
+    assert not (book / "_build" / "outcomes" / "quick" / "sums.ipynb").exists()
+
+
+@pytest.mark.usefixtures("quiet_build")
 def test_two_runs_in_one_folder_do_not_meet(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (book / "_build").mkdir()
     with FileLock(book / "_build" / ".lock"):
