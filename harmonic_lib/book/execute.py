@@ -147,7 +147,8 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
         )
         wrong = next(faults(notebook), None)
         if wrong:
-            raise ChapterError(f"{at(job, wrong[0].source)}: {wrong[1]} ({running} has it all)")
+            cell, why = wrong
+            raise ChapterError(f"{place_of(job, cell.source)}: {why} (all of it: {running})")
         notebook.metadata["papermill"]["input_path"] = job.chapter.path.name
         notebook.metadata["harmonic_run"] = {
             "key": job.key,
@@ -161,7 +162,8 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
         running.unlink()
     except PapermillExecutionError as error:
         raise ChapterError(
-            f"{at(job, error.source)}: {error.ename}: {error.evalue} (as far as it came: {running})"
+            f"{place_of(job, error.source)}: {error.ename}: {error.evalue}"
+            f" (as far as it came: {running})"
         ) from error
     except ChapterError:
         raise
@@ -170,7 +172,7 @@ def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
     return Outcome(job.chapter, notebook)
 
 
-def at(job: Job, source: str) -> str:
+def place_of(job: Job, source: str) -> str:
     """Where in a chapter a code cell is: its number from 1 ("?" for papermill's own) and words."""
     code = [cell.source for cell in job.notebook.cells if cell.cell_type == "code"]
     number = code.index(source) + 1 if source in code else "?"

@@ -127,9 +127,10 @@ def load_outcome(build: Path, chapter: Chapter, profile: str, key: str) -> Outco
 
 
 def faults(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
-    """What keeps an executed chapter from being an outcome: each cell, and what is wrong with it.
+    """The cells that keep an executed chapter from being an outcome, and what is wrong with each.
 
-    Every cell has run, says nothing on stderr, and shows an image where its metadata describe one.
+    In an outcome every cell has run, wrote nothing to stderr, and shows an image where its
+    metadata describe one.
     """
     for cell in notebook.cells:
         if cell.cell_type != "code" or not cell.source.strip():
@@ -141,10 +142,9 @@ def faults(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 yield cell, f"it wrote to stderr: {first_line(output.text)}"
-        shown = {kind for output in cell.outputs for kind in output.get("data", {})}
-        if "image" in cell.metadata.get("mystnb", {}) and not any(
-            kind.startswith("image/") for kind in shown
-        ):
+        kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+        drawn = any(kind.startswith("image/") for kind in kinds)
+        if "image" in cell.metadata.get("mystnb", {}) and not drawn:
             yield cell, "its figure is missing"
 
 
