@@ -35,17 +35,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
 
     book = commands.add_parser("book", help="run the chapters, build the book, check its pages")
-    book.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
-    book.add_argument("--chapters", nargs="+", metavar="NAME", help="run only these chapters")
-    book.add_argument("--jobs", type=int, help="chapters side by side (default: one a core)")
-    book.add_argument(
-        "--force", action="store_true", help="run chapters that have not changed, too"
-    )
+    book_options(book)
     book.add_argument("--html", type=Path, metavar="DIR", help="where the pages go (_build/html)")
-    book.add_argument(
-        "--edition", default="public", help="public, or instructor: with the solutions"
-    )
-    book.set_defaults(do=make_book)
+    book.set_defaults(do=make_book, only_notebooks=False)
+
+    notebooks = commands.add_parser("notebooks", help="make the notebooks alone")
+    book_options(notebooks)
+    notebooks.set_defaults(do=make_book, only_notebooks=True, html=None)
 
     run = commands.add_parser("run", help="run an experiment and record its outcome")
     run.add_argument("experiment", help="its name, such as pixel_classifiers")
@@ -87,8 +83,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def book_options(command: argparse.ArgumentParser) -> None:
+    """The options of what runs chapters."""
+    command.add_argument(
+        "--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)"
+    )
+    command.add_argument("--chapters", nargs="+", metavar="NAME", help="run only these chapters")
+    command.add_argument("--jobs", type=int, help="chapters side by side (default: one a core)")
+    command.add_argument(
+        "--force", action="store_true", help="run chapters that have not changed, too"
+    )
+    command.add_argument(
+        "--edition", default="public", help="public, or instructor: with the solutions"
+    )
+
+
 def make_book(options: argparse.Namespace) -> int:
-    """``harmonic book``."""
+    """``harmonic book`` and ``harmonic notebooks``."""
     from harmonic_lib.book import make
 
     return make(
@@ -98,6 +109,7 @@ def make_book(options: argparse.Namespace) -> int:
         force=options.force,
         html=options.html,
         edition=options.edition,
+        only_notebooks=options.only_notebooks,
     )
 
 

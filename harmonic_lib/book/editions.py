@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from harmonic_lib.book.outcomes import tagged
 from harmonic_lib.book.quiz import encode, read_questions
+from harmonic_lib.book.set_up import SOURCE_ONLY
 
 EDITIONS = ("public", "instructor")
 QUIZ = re.compile(r"^```\{quiz\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -19,19 +20,19 @@ def edition_of(notebook: NotebookNode, edition: str) -> NotebookNode:
     """The notebook as an edition has it: the public one has no solutions and encoded quizzes.
 
     It is made before anything else, so that nothing that is made from it (outcomes, sources,
-    pages, the search index) can hold an answer.
+    pages, notebooks, the search index) can hold an answer.
 
     Raises:
         ValueError: a quiz is not one; the message says what is wrong.
     """
-    if edition == "instructor":
-        return notebook
-    public = copy.deepcopy(notebook)
-    public.cells = [cell for cell in public.cells if not tagged(cell, "solution")]
-    for cell in public.cells:
-        if cell.cell_type == "markdown":
-            cell.source = QUIZ.sub(encoded, cell.source)
-    return public
+    made = copy.deepcopy(notebook)
+    made.cells = [cell for cell in made.cells if not tagged(cell, SOURCE_ONLY)]
+    if edition == "public":
+        made.cells = [cell for cell in made.cells if not tagged(cell, "solution")]
+        for cell in made.cells:
+            if cell.cell_type == "markdown":
+                cell.source = QUIZ.sub(encoded, cell.source)
+    return made
 
 
 def encoded(quiz: re.Match[str]) -> str:

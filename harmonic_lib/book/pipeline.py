@@ -16,6 +16,8 @@ from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
 from harmonic_lib.book.execute import Job, cores, run_all
+from harmonic_lib.book.notebook_folder import FOLDERS, attach, commit_of, write_folder
+from harmonic_lib.book.notebooks import Build
 from harmonic_lib.book.outcomes import (
     Outcome,
     chapter_key,
@@ -47,8 +49,12 @@ def make(
     html: Path | None = None,
     root: Path | None = None,
     edition: str = "public",
+    only_notebooks: bool = False,
 ) -> int:
     """Run what has changed, render the book, check its pages and put them in place.
+
+    The notebooks go to ``_build/notebooks/student``, those of the instructor's edition to
+    ``_build/notebooks/instructor``.
 
     Args:
         profile: "smoke", "quick" or "full".
@@ -58,6 +64,7 @@ def make(
         html: where the pages go; None for ``_build/html`` (``_build/instructor/html``).
         root: the book's folder; None for the current one.
         edition: "public", or "instructor", which has the solutions.
+        only_notebooks: leave the pages in place as they are.
 
     Returns:
         The exit status: 0, or 1 where a chapter failed or a page is wrong (said on the console).
@@ -80,8 +87,9 @@ def make(
     build.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(build / ".lock", timeout=0):
+            place = None if only_notebooks else target
             return make_alone(
-                root, build, target, book, edition, profile, chosen, jobs or cores(), force
+                root, build, place, book, edition, profile, chosen, jobs or cores(), force
             )
     except Timeout:
         raise ValueError(f"another `harmonic book` is at work in {build}") from None
@@ -90,7 +98,7 @@ def make(
 def make_alone(
     root: Path,
     build: Path,
-    target: Path,
+    target: Path | None,
     book: list[Chapter],
     edition: str,
     profile: str,
@@ -98,7 +106,10 @@ def make_alone(
     jobs: int,
     force: bool,
 ) -> int:
-    """:func:`make`, with its options checked and the build folder to itself."""
+    """:func:`make`, with its options checked and the build folder to itself.
+
+    target: where the pages go; None to leave them.
+    """
     begun = time.perf_counter()
     console = Console(highlight=False, markup=False, soft_wrap=True)
     notebooks = {c.name: edition_of(read_notebook(c.path), edition) for c in book if c.runs}
@@ -123,8 +134,16 @@ def make_alone(
     lay_out(root, build, book, notebooks, outcomes)
     staging, key = build / "staging", rendering_key(build / "source")
     stamp, pages = staging / "key", html_of(staging)
-    if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == key):
+    fresh_pages = not (stamp.is_file() and stamp.read_text(encoding="utf-8") == key)
+    if fresh_pages:
         pages = jupyter_book(build / "source", staging)
+    folder = root / "_build" / "notebooks" / FOLDERS[edition]
+    commit, remark = commit_of(root)
+    write_folder(
+        Build(root, build / "source", pages, commit), edition, list(outcomes.values()), folder
+    )
+    attach(folder, pages)
+    if fresh_pages:
         wrong = check_pages(pages, book, outcomes)
         if wrong:
             for line in wrong:
@@ -132,9 +151,13 @@ def make_alone(
             console.print(f"the pages were not published; they are in {pages}")
             return 1
         write_whole(stamp, key)
-    publish(pages, target)
-    console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")
-    console.print(str(target / "index.html"))
+    if remark:
+        console.print(remark)
+    console.print(f"{len(outcomes)} notebooks: {folder}")
+    if target is not None:
+        publish(pages, target)
+        console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")
+        console.print(str(target / "index.html"))
     return 0
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+)")
+BRANCH = "notebooks"  # has the student's notebooks and nothing else; the workflow publishes it
 PLACES = (
     "README.md",
     "CONTRIBUTING.md",
@@ -46,6 +47,27 @@ def names(url: str) -> tuple[str, str]:
         raise ValueError(f"expected https://github.com/OWNER/NAME, got {url!r}")
     owner, name = found.groups()
     return f"{owner}/{name}", f"{owner.lower()}.github.io/{name}"
+
+
+def book_address(url: str) -> str:
+    """Where the published book of a repository is, with a slash at the end."""
+    return f"https://{names(url)[1]}/"
+
+
+def notebook_on(url: str, name: str) -> dict[str, str]:
+    """Where the student's notebook of a chapter opens, by host. They are on the branch ``BRANCH``.
+
+    name: of the chapter, such as "theory/harmax".
+    """
+    repository = names(url)[0]
+    file = f"https://github.com/{repository}/blob/{BRANCH}/{name}.ipynb"
+    return {
+        "GitHub": file,
+        "Colab": f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}/{name}.ipynb",
+        "Kaggle": f"https://kaggle.com/kernels/welcome?src={file}",
+        "Binder": f"https://mybinder.org/v2/gh/{repository}/{BRANCH}?urlpath=lab/tree/{name}.ipynb",
+        "Codespaces": f"https://codespaces.new/{repository}/tree/{BRANCH}",
+    }
 
 
 def files(root: Path) -> Iterator[Path]:

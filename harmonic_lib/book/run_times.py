@@ -92,6 +92,6 @@ def update(root: Path) -> None:
     for chapter in chapters:
         known = [times[chapter.name, p] for p in PROFILES if (chapter.name, p) in times]
         notebook = read_notebook(chapter.path)
-        opening = notebook.cells[0]
+        (opening,) = [cell for cell in notebook.cells if cell.id == "title"]
         opening.source = LINE.sub(run_time_line(known), opening.source)
         write_whole(chapter.path, nbformat.writes(notebook) + "\n")

@@ -1,9 +1,10 @@
-"""The set-up cell of every chapter: what its notebook needs on Colab besides itself.
+"""The cells of a chapter's source that are the same in every chapter.
 
     python -m harmonic_lib.book.set_up
 
-writes the cell into every chapter anew. ``pyproject.toml`` says what it installs: the
-repository's own address, and the extra ``colab``.
+writes them anew: the note at the top, the badge, and the set-up cell, which installs what a
+notebook needs on Colab besides itself. ``pyproject.toml`` says what that is: the repository's
+own address, and the extra ``colab``.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ import re
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_markdown_cell
 
 from harmonic_lib.book.chapters import read_toc
 from harmonic_lib.book.outcomes import read_notebook, write_whole
-from harmonic_lib.book.repository import address
+from harmonic_lib.book.repository import address, book_address, notebook_on
 
 CELL = """\
-# On Colab: install the library and what Colab lacks; all else stays as it is,
+# On Colab and Kaggle: install the library and what they lack; all else stays as it is,
 # torch and numpy too. Elsewhere: nothing.
 import os
 
-if "COLAB_RELEASE_TAG" in os.environ:
+if {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & os.environ.keys():
     %pip install --quiet --no-deps"""
+BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)$", re.MULTILINE)
+SOURCE_ONLY = "source-only"  # the tag of a cell that is in no edition
 
 
 def listed(root: Path, name: str) -> list[str]:
@@ -35,19 +39,48 @@ def listed(root: Path, name: str) -> list[str]:
     return re.findall(r'^ +"([^"]+)"', found.group(1), re.MULTILINE)
 
 
-def set_up_cell(root: Path) -> str:
+def library(root: Path, commit: str = "") -> str:
+    """What pip installs the library from; "" is the newest commit."""
+    return f"git+{address(root)}" + (f"@{commit}" if commit else "")
+
+
+def set_up_cell(root: Path, commit: str = "") -> str:
     """The set-up cell: one command, a line for each package."""
-    packages = [f"harmonic-lib @ git+{address(root)}", *listed(root, "colab")]
+    packages = [f"harmonic-lib @ {library(root, commit)}", *listed(root, "colab")]
     return " \\\n        ".join([CELL, *(f'"{package}"' for package in packages)])
 
 
+def badge(root: Path, name: str) -> str:
+    """The button that opens a chapter's notebook on Colab; the image is the book's own."""
+    up = "../" * (name.count("/") + 1)
+    return f"[![Open in Colab]({up}_static/colab.svg)]({notebook_on(address(root), name)['Colab']})"
+
+
+def source_note(root: Path, name: str) -> str:
+    """What the source of a chapter says of itself to who opens it."""
+    url = address(root)
+    return (
+        "*This is the source of a chapter. It holds the solutions of the exercises and the answers"
+        " of the quiz. To read the chapter, open"
+        f" [its page]({book_address(url)}chapters/{name}.html); to run it, take"
+        f" [the notebook without answers]({notebook_on(url, name)['GitHub']}).*"
+    )
+
+
 def update(root: Path) -> None:
-    """Write the cell into every chapter."""
+    """Write the cells into every chapter."""
     for chapter in read_toc(root):
         if chapter.runs:
             notebook = read_notebook(chapter.path)
-            (old,) = [cell for cell in notebook.cells if cell.id == "set-up"]
-            old.source = set_up_cell(root)
+            cells = {cell.id: cell for cell in notebook.cells}
+            cells["set-up"].source = set_up_cell(root)
+            title = cells["title"]
+            title.source = BADGE.sub(badge(root, chapter.name), title.source)
+            note = new_markdown_cell(
+                source_note(root, chapter.name), id="source", metadata={"tags": [SOURCE_ONLY]}
+            )
+            others = [cell for cell in notebook.cells if cell.id != "source"]
+            notebook.cells = [note, *others]
             write_whole(chapter.path, nbformat.writes(notebook) + "\n")
 
 

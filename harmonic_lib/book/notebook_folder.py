@@ -1,0 +1,98 @@
+"""The folder of all notebooks, which is also the branch that Colab and others open them from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+
+from harmonic_lib.book.notebooks import Build, stand_alone
+from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
+from harmonic_lib.book.repository import book_address, notebook_on
+from harmonic_lib.book.set_up import library
+
+FOLDERS = {"public": "student", "instructor": "instructor"}
+"""Of each edition, the name of its notebooks' folder."""
+
+README = """\
+# Notebooks of the harmonic-loss book
+
+The chapters of [the book]({book}) as notebooks{what}, made from [its repository]({url}){commit}.
+Do not edit them here: the next build of the book replaces them.
+
+On Colab and Kaggle a notebook installs what it needs in its first cell. Elsewhere, in a Python
+environment of your own:
+
+```sh
+pip install -r requirements.txt
+jupyter lab
+```
+
+{chapters}
+
+Code is under Apache 2.0, text and figures under CC BY 4.0.
+"""
+DEVCONTAINER = {
+    "image": "mcr.microsoft.com/devcontainers/python:3.12",
+    "postCreateCommand": "pip install -r requirements.txt",
+    "customizations": {"vscode": {"extensions": ["ms-toolsai.jupyter"]}},
+}
+
+
+def write_folder(build: Build, edition: str, outcomes: Sequence[Outcome], target: Path) -> None:
+    """Write the notebook of every chapter, and what Binder, Codespaces and people need beside."""
+    shutil.rmtree(target, ignore_errors=True)
+    titles = []
+    for outcome in outcomes:
+        executed = read_notebook(build.source / "chapters" / f"{outcome.chapter.name}.ipynb")
+        made = stand_alone(build, outcome, executed)
+        path = target / f"{outcome.chapter.name}.ipynb"
+        write_whole(path, nbformat.writes(made) + "\n")
+        title = executed.cells[0].source.splitlines()[0].removeprefix("# ")
+        colab = notebook_on(build.url, outcome.chapter.name)["Colab"]
+        here = f"[{title}]({path.relative_to(target).as_posix()})"
+        titles.append(f"- {here}" + (f" ([Colab]({colab}))" if edition == "public" else ""))
+    readme = README.format(
+        book=book_address(build.url),
+        url=build.url,
+        what="" if edition == "public" else ", with all solutions and answers",
+        commit=f" at commit {build.commit[:12]}" if build.commit else "",
+        chapters="\n".join(titles),
+    )
+    needed = f"harmonic-lib[experiments] @ {library(build.root, build.commit)}\njupyterlab\n"
+    write_whole(target / "README.md", readme)
+    write_whole(target / "requirements.txt", needed)
+    write_whole(target / ".devcontainer" / "devcontainer.json", json.dumps(DEVCONTAINER, indent=2))
+
+
+def attach(folder: Path, html: Path) -> None:
+    """Put the folder among the pages, as it is and as a zip, for their buttons."""
+    shutil.rmtree(html / "notebooks", ignore_errors=True)
+    shutil.copytree(folder, html / "notebooks")
+    shutil.make_archive(str(html / "notebooks"), "zip", folder)
+
+
+def commit_of(root: Path) -> tuple[str, str]:
+    """The commit that the set-up cells install, and what to say of it.
+
+    "" where the book is not in a git checkout: then they install the newest commit.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        top, commit = Path(git("rev-parse", "--show-toplevel")), git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "", "the notebooks install the newest commit: the book is in no git checkout"
+    if top.resolve() != root.resolve():
+        return "", "the notebooks install the newest commit: the checkout is not the book's own"
+    if changed:
+        return commit, f"the notebooks install commit {commit[:12]}, without what is uncommitted"
+    return commit, ""

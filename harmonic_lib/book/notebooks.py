@@ -1,0 +1,144 @@
+"""Notebooks that stand alone, for Colab, Jupyter or a class: made from executed chapters.
+
+They keep the outputs of the book's run, so that who opens one can read it before running it: a
+sentence about a figure has its figure. Numbers in sentences are those of that run.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from harmonic_lib.book.editions import QUIZ
+from harmonic_lib.book.outcomes import Outcome, tagged
+from harmonic_lib.book.plain import Words, details, plain
+from harmonic_lib.book.quiz_cells import quiz_cells
+from harmonic_lib.book.references import FILE
+from harmonic_lib.book.repository import address, book_address, notebook_on
+from harmonic_lib.book.set_up import BADGE, set_up_cell
+
+GLUED = "application/papermill.record/text/plain"
+GLUE = "from harmonic_lib.notebook import glue\n"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the notebooks of one build are made from.
+
+    source: the executed chapters, as their pages are rendered. html: the pages. commit: what the
+    set-up cells install; "" for the newest.
+    """
+
+    root: Path
+    source: Path
+    html: Path
+    commit: str
+
+    @cached_property
+    def references(self) -> dict[str, Any]:
+        """What ``references.py`` wrote."""
+        found: dict[str, Any] = json.loads((self.html.parent / FILE).read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def url(self) -> str:
+        """The address of the repository."""
+        return address(self.root)
+
+
+def stand_alone(build: Build, outcome: Outcome, executed: NotebookNode) -> NotebookNode:
+    """The notebook of a chapter.
+
+    executed: the chapter as its page is rendered: the source's cells with the run's outputs.
+
+    Raises:
+        ValueError: a reference leads nowhere, or there is no plain form of a directive.
+    """
+    name = f"chapters/{outcome.chapter.name}"
+    words = Words(
+        build.references["roles"][name], build.references["labels"], glued(executed.cells)
+    )
+    page = build.html / f"{name}.html"
+    cells = [about(build, outcome)]
+    for cell in executed.cells:
+        if tagged(cell, "remove-cell") or tagged(cell, "injected-parameters"):
+            continue  # who runs the notebook needs neither glue nor the profile of the book's run
+        if cell.cell_type == "code":
+            cells += code_cells(cell, words)
+        elif QUIZ.search(cell.source):
+            at, script = book_address(build.url) + f"{name}.html", build.root / "_static/quiz.js"
+            cells += quiz_cells(cell, page.read_text(encoding="utf-8"), at, script, words)
+        else:
+            cells.append(words_cell(cell, words))
+    for cell in cells:
+        if cell.id == "set-up":
+            cell.source = set_up_cell(build.root, build.commit)
+    made: NotebookNode = nbformat.v4.new_notebook(cells=cells)
+    made.metadata = {
+        key: executed.metadata[key]
+        for key in ("kernelspec", "language_info", "accelerator")
+        if key in executed.metadata
+    }
+    nbformat.validate(made)
+    return made
+
+
+def glued(cells: Sequence[NotebookNode]) -> dict[str, str]:
+    """The values that the cells have glued, by name."""
+    return {
+        output.metadata["scrapbook"]["name"]: ast.literal_eval(output.data[GLUED])
+        for cell in cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if GLUED in output.get("data", {})
+    }
+
+
+def about(build: Build, outcome: Outcome) -> NotebookNode:
+    """The first cell: where this notebook comes from and where it runs."""
+    name, facts, book = outcome.chapter.name, outcome.facts, book_address(build.url)
+    links = [f"[{host}]({link})" for host, link in notebook_on(build.url, name).items()]
+    text = (
+        f"A chapter of [Harmonic loss]({book}): [read it there]({book}chapters/{name}.html), or run"
+        f" it on {', '.join(links[1:-1])} or {links[-1]}. Elsewhere, first install"
+        f" [what it needs]({book}notebooks/requirements.txt).\n\n"
+        f"What you see was computed at `{facts['profile']}` on {facts['device']},"
+        f" {facts['finished'][:10]}. Run the cells to compute it anew; the numbers in sentences"
+        " stay those of that run."
+    )
+    cell: NotebookNode = new_markdown_cell(text, id="about")
+    return cell
+
+
+def words_cell(cell: NotebookNode, words: Words) -> NotebookNode:
+    """A cell of text, in plain Markdown; the badge's image is known to the book alone."""
+    text = BADGE.sub("", cell.source).replace("\n\n\n", "\n")
+    made: NotebookNode = new_markdown_cell(plain(text, words), id=cell.id)
+    return made
+
+
+def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
+    """A cell of code with its outputs; below a figure, its caption and what is to be seen."""
+    hidden = tagged(cell, "hide-input")
+    shown = cell.metadata.get("mystnb", {})
+    tags = [tag for tag in ("parameters", "solution") if tagged(cell, tag)]
+    cell.metadata = {"tags": tags} if tags else {}
+    if hidden:
+        cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.source = cell.source.replace(GLUE, "")
+    yield cell
+    if "figure" in shown:
+        name = words.labels[shown["figure"]["name"]]
+        text = f"**{name}.** {plain(shown['figure']['caption'], words)}"
+        if "image" in shown:  # an animation says in its caption what is to be seen
+            text += "\n\n" + details(f"{name} in words", shown["image"]["alt"])
+        yield new_markdown_cell(text, id=f"{cell.id}-caption")
