@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test test-all test-slow instructor lint browse bench lock run-times picture fork clean
+.PHONY: book test test-all test-slow instructor colab lint browse bench lock run-times picture fork clean
 
 book: .venv/ready
 	$(BIN)/harmonic book $(ARGS)
@@ -20,6 +20,12 @@ test-all: test book instructor test-slow
 # The instructor's edition, for the tests that every solution is right.
 instructor: .venv/ready
 	$(BIN)/harmonic book --edition instructor --profile smoke
+
+# Student notebooks as a reader on Colab runs them, at the last commit. ONLY= for all of them.
+ONLY ?= finite_minima manhattan modular_addition
+colab: .venv/colab
+	$(BIN)/python .github/colab.py _build/notebooks/student --python .venv/colab/bin/python \
+		--checkout . $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 # The house rules: style, types, then which way imports run.
 lint: .venv/test
@@ -71,6 +77,11 @@ install = $(BIN)/python -m pip install --quiet --no-compile --constraint constra
 
 .venv/test: .venv/ready
 	$(call install,test)
+	touch $@
+
+.venv/colab: .venv/ready tests/files/colab-packages.txt .github/colab_image.py
+	rm -rf $@
+	$(BIN)/python .github/colab_image.py $@
 	touch $@
 
 .venv/browse: .venv/test

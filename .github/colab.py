@@ -1,14 +1,15 @@
-"""Run chapters as on Colab: each notebook alone, in an image that has Colab's packages.
+"""Run notebooks as on Colab: each alone, in an image that has Colab's packages.
 
-    python .github/colab.py chapters --python /usr/bin/python3
+    python .github/colab.py _build/notebooks/student --python /usr/bin/python3
 
 runs every notebook below a folder at `smoke`, each in a folder that holds nothing else, with
-a kernel of that Python. What its set-up cell installs is removed before, so that the cell has to
-install it; torch and numpy must stay as they are. The script itself needs papermill, from
-an environment of its own: what papermill brings must not hide what Colab lacks.
+a kernel of that Python. In the instructors' notebooks every exercise must come out right. What
+a set-up cell installs is removed before, so that the cell has to install it; torch and numpy must
+stay as they are. The script itself needs papermill, from an environment of its own: what
+papermill brings must not hide what Colab lacks.
 
-With `--checkout DIR` the set-up cells install the last commit of a local checkout instead of
-the published repository: for a change that is not published yet.
+With `--checkout DIR` the set-up cells install from a local checkout instead of the published
+repository: for a commit that is not published yet.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main() -> int:
 
 
 def runs(path: Path, options: argparse.Namespace) -> bool:
-    """Whether a notebook runs to its end; prints how long it took, or why it did not."""
+    """Whether a notebook runs to its end, every solution right; prints the time, or why not."""
     set_up = set_up_cell(path)
     names = re.findall(r'^ +"([\w.-]+)', set_up, re.MULTILINE)
     call(options.python, "-m", "pip", "uninstall", "--yes", "--quiet", *names)
@@ -70,12 +71,26 @@ def runs(path: Path, options: argparse.Namespace) -> bool:
         command = [sys.executable, "-m", "papermill", "--kernel", "image", "--no-progress-bar"]
         command += ["--parameters", "profile", "smoke", path.name, "executed.ipynb"]
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        wrong = unsolved(place / "executed.ipynb") if done.returncode == 0 else []
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
             shutil.copy(place / "executed.ipynb", options.out / path.name)
     result = f"failed\n{done.stderr[-4000:]}" if done.returncode else "ran to the end"
-    print(f"{path}: {time.monotonic() - begun:.0f} s, {result}", flush=True)
-    return done.returncode == 0
+    print(f"{path}: {time.monotonic() - begun:.0f} s, {result}", *wrong, flush=True)
+    return done.returncode == 0 and not wrong
+
+
+def unsolved(executed: Path) -> list[str]:
+    """What the checks of a notebook with solutions say, where it is not "right"."""
+    cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    if not any("solution" in cell["metadata"].get("tags", []) for cell in cells):
+        return []
+    checks = [cell for cell in cells if cell["id"].startswith("check-")]
+    outputs = [output for cell in checks for output in cell["outputs"]]
+    lines = [line.strip() for output in outputs for line in output.get("text", [])]
+    right = [line for line in lines if line.endswith(": right.")]
+    missing = [f"{len(right)} of {len(checks)} exercises right"] * (len(right) < len(checks))
+    return missing + [line for line in lines if line not in right]
 
 
 def set_up_cell(path: Path) -> str:
@@ -97,7 +112,7 @@ def kernel(folder: Path, python: str) -> Path:
 
 def instead(set_up: str, checkout: Path) -> dict[str, str]:
     """Variables that make git read a checkout where a set-up cell names the repository."""
-    (address,) = re.findall(r'git\+(https://[^"]+)"', set_up)
+    (address,) = re.findall(r'git\+(https://[^"@]+)', set_up)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{checkout.resolve().as_uri()}.insteadOf",

@@ -28,7 +28,8 @@ def main() -> int:
     subprocess.run([sys.executable, "-m", "venv", "--upgrade-deps", folder], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     lines = (ROOT / "tests" / "files" / "colab-packages.txt").read_text("utf-8").splitlines()
-    pins = [line for line in lines if "==" in line and line.partition("==")[0] not in TORCH + OTHERS]
+    names = {line: line.partition("==")[0] for line in lines if "==" in line}
+    pins = [line for line, name in names.items() if name not in TORCH + OTHERS]
     torch, torchvision = (
         re.findall(rf"^{name}==\S+", (ROOT / "constraints.txt").read_text("utf-8"), re.M)[0]
         for name in TORCH

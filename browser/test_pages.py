@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML
 from playwright.sync_api import Browser, Page, Route
 
-SKIPPED = ("_static", "_sources", "_images")
+SKIPPED = ("_static", "_images", "notebooks")
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
     for path in HTML.rglob("*.html")

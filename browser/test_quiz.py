@@ -8,9 +8,10 @@ import nbformat
 import pytest
 import yaml
 from conftest import HTML
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 CHAPTERS = HTML.parents[1] / "chapters"
+NOTEBOOKS = HTML.parent / "notebooks" / "student"
 QUIZ = re.compile(r"^```\{quiz\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,9 +34,24 @@ def test_a_quiz_is_taken_by_keyboard_and_its_source_shows_no_reason(
 ) -> None:
     tab = browser.new_page()
     tab.goto(f"{address}chapters/{chapter}.html", wait_until="load")
+    take(tab, chapter, (HTML / "chapters" / f"{chapter}.html").read_text(encoding="utf-8"))
+    tab.close()
+
+
+@pytest.mark.parametrize("chapter", QUIZZES)
+def test_so_is_the_one_of_the_notebook(chapter: str, browser: Browser) -> None:
+    notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", 4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == "quiz-form"]
+    tab = browser.new_page()
+    tab.set_content(cell.outputs[0].data["text/html"])
+    take(tab, chapter, nbformat.writes(notebook))
+    tab.close()
+
+
+def take(tab: Page, chapter: str, source: str) -> None:
+    """Try every option of every question by keyboard: one is right, and tells its reason."""
     boxes = tab.locator(".quiz fieldset")
     assert boxes.count() == len(QUIZZES[chapter])
-    source = (HTML / "chapters" / f"{chapter}.html").read_text(encoding="utf-8")
     for number, asked in enumerate(QUIZZES[chapter]):
         assert asked["because"] not in source
         box = boxes.nth(number)
@@ -50,4 +66,3 @@ def test_a_quiz_is_taken_by_keyboard_and_its_source_shows_no_reason(
         right = [option for option, words in enumerate(said, 1) if words.startswith("Right")]
         assert right == [asked["answer"]]
         assert said[asked["answer"] - 1] == " ".join(f"Right. {asked['because']}".split())
-    tab.close()

@@ -14,7 +14,7 @@ ROLE = re.compile(r"\{[\w:]+\}`[^`]+`")
 DIRECTIVE = re.compile(r"^(`{3,})\{([\w:]+)\} *([^\n]*)\n(.*?)^\1 *$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"\A:(\w+): *([^\n]*)\n")
 EQUATION = re.compile(r"^\$\$\n(.*?)\n\$\$ \(([\w-]+)\)", re.MULTILINE | re.DOTALL)
-PARAGRAPH = re.compile(r"(?!\$\$|[-*] |\d+\. |`{3}|> )")  # not a formula, a list, a block of its own
+PARAGRAPH = re.compile(r"(?!\$\$|[-*] |\d+\. |`{3}|> )")  # no formula, list or other block
 DISPLAY = re.compile(r"^\$\$\n(.*?)\n\$\$", re.MULTILINE | re.DOTALL)
 
 

@@ -51,8 +51,9 @@ def quiz_cells(
 
 
 def form_cell(form: str, address: str, script: str) -> NotebookNode:
-    """The form as a cell that shows it, with its output. Jupyter leaves it its keys."""
-    form = form.replace("<form ", '<form data-lm-suppress-shortcuts="true" ', 1)
+    """The form as a cell that shows it, with its output."""
+    # else Jupyter takes the arrow keys for its own: they would leave the cell
+    form = re.sub("<(input|button) ", r'<\1 data-lm-suppress-shortcuts="true" ', form)
     form = re.sub(r'href="([^"]+)"', lambda link: f'href="{urljoin(address, link[1])}"', form)
     html = f"<style>\n{STYLE}\n</style>\n{form}\n<script>\n{script}</script>"
     shown = {"text/html": html, "text/plain": "<IPython.core.display.HTML object>"}

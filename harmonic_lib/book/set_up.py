@@ -20,8 +20,8 @@ from harmonic_lib.book.outcomes import read_notebook, write_whole
 from harmonic_lib.book.repository import address, book_address, notebook_on
 
 CELL = """\
-# On Colab and Kaggle: install the library and what they lack; all else stays as it is,
-# torch and numpy too. Elsewhere: nothing.
+# On Colab and Kaggle: install the library and what they lack; all else stays as
+# it is, torch and numpy too. Elsewhere: nothing.
 import os
 
 if {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & os.environ.keys():
