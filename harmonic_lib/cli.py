@@ -100,7 +100,7 @@ def book_options(command: argparse.ArgumentParser) -> None:
 
 def make_book(options: argparse.Namespace) -> int:
     """``harmonic book`` and ``harmonic notebooks``."""
-    from harmonic_lib.book import make
+    from harmonic_lib.book.pipeline import make
 
     return make(
         profile=options.profile,

@@ -1,5 +1,1 @@
-"""The book's pipeline: run the chapters, render them, check the pages, say what it took."""
-
-from harmonic_lib.book.pipeline import make
-
-__all__ = ["make"]
+"""The book's pipeline: run the chapters, render them, check the pages, make the notebooks."""

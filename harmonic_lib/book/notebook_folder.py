@@ -43,9 +43,18 @@ DEVCONTAINER = {
 }
 
 
+def write_notebooks(build: Build, edition: str, outcomes: Sequence[Outcome], target: Path) -> None:
+    """Write the folder, and put it among the pages, as it is and as a zip, for their buttons."""
+    shutil.rmtree(target, ignore_errors=True)
+    write_folder(build, edition, outcomes, target)
+    among = build.html / "notebooks"
+    shutil.rmtree(among, ignore_errors=True)
+    shutil.copytree(target, among)
+    shutil.make_archive(str(among), "zip", target)
+
+
 def write_folder(build: Build, edition: str, outcomes: Sequence[Outcome], target: Path) -> None:
     """Write the notebook of every chapter, and what Binder, Codespaces and people need beside."""
-    shutil.rmtree(target, ignore_errors=True)
     titles = []
     for outcome in outcomes:
         executed = read_notebook(build.source / "chapters" / f"{outcome.chapter.name}.ipynb")
@@ -67,13 +76,6 @@ def write_folder(build: Build, edition: str, outcomes: Sequence[Outcome], target
     write_whole(target / "README.md", readme)
     write_whole(target / "requirements.txt", needed)
     write_whole(target / ".devcontainer" / "devcontainer.json", json.dumps(DEVCONTAINER, indent=2))
-
-
-def attach(folder: Path, html: Path) -> None:
-    """Put the folder among the pages, as it is and as a zip, for their buttons."""
-    shutil.rmtree(html / "notebooks", ignore_errors=True)
-    shutil.copytree(folder, html / "notebooks")
-    shutil.make_archive(str(html / "notebooks"), "zip", folder)
 
 
 def commit_of(root: Path) -> tuple[str, str]:

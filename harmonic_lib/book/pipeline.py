@@ -16,7 +16,7 @@ from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
 from harmonic_lib.book.execute import Job, cores, run_all
-from harmonic_lib.book.notebook_folder import FOLDERS, attach, commit_of, write_folder
+from harmonic_lib.book.notebook_folder import FOLDERS, commit_of, write_notebooks
 from harmonic_lib.book.notebooks import Build
 from harmonic_lib.book.outcomes import (
     Outcome,
@@ -139,10 +139,8 @@ def make_alone(
         pages = jupyter_book(build / "source", staging)
     folder = root / "_build" / "notebooks" / FOLDERS[edition]
     commit, remark = commit_of(root)
-    write_folder(
-        Build(root, build / "source", pages, commit), edition, list(outcomes.values()), folder
-    )
-    attach(folder, pages)
+    what = Build(root, build / "source", pages, commit)
+    write_notebooks(what, edition, list(outcomes.values()), folder)
     if fresh_pages:
         wrong = check_pages(pages, book, outcomes)
         if wrong:

@@ -19,7 +19,8 @@ from filelock import FileLock
 from folders import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from harmonic_lib.book import make, pipeline, render
+from harmonic_lib.book import pipeline, render
+from harmonic_lib.book.pipeline import make
 from harmonic_lib.cli import main
 
 TOC = """format: jb-book
@@ -28,6 +29,19 @@ chapters:
   - file: chapters/sums
   - file: chapters/appendices/run_statistics
 """
+THEOREM = """
+
+```{prf:theorem} Sums
+:label: thm-sums
+
+They add up:
+
+$$
+1 + 1 = 2
+$$ (eq-sums)
+```
+
+{prf:ref}`thm-sums` has {eq}`eq-sums`."""
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     "AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -60,7 +74,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A book of two short chapters and the statistics page; the current folder."""
     root = tmp_path / "book"
     (root / "chapters" / "appendices").mkdir(parents=True)
-    for name in ("_config.yml", "references.bib"):
+    for name in ("_config.yml", "references.bib", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     for name in ("_static", "_templates"):
         shutil.copytree(ROOT / name, root / name)
@@ -84,6 +98,7 @@ def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
         return pages
 
     monkeypatch.setattr(pipeline, "jupyter_book", no_pages)
+    monkeypatch.setattr(pipeline, "write_notebooks", lambda *_: None)
     monkeypatch.setattr(pipeline, "check_pages", lambda *_: [])
 
 
@@ -96,6 +111,7 @@ def pages(root: Path) -> dict[str, bytes]:
 def test_only_what_changed_is_run_and_only_its_page_changes(
     book: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    edit(book / "chapters" / "sums.ipynb", "title", lambda text: text + THEOREM)
     assert make() == 0
     said = capsys.readouterr().out
     assert "2 chapters to run (quick), 0 kept" in said
@@ -104,6 +120,15 @@ def test_only_what_changed_is_run_and_only_its_page_changes(
     assert b"42" in first["intro.html"]
     assert b'alt="a line that rises"' in first["intro.html"]
     assert b"injected" not in first["intro.html"]
+    made = nbformat.read(book / "_build" / "notebooks" / "student" / "sums.ipynb", as_version=4)
+    assert made.cells[1].source.endswith(
+        "> **Theorem 1 (Sums).** They add up:\n>\n> $$ 1 + 1 = 2 \\tag{1} $$\n\n"
+        "[Theorem 1](https://harmonic-loss.github.io/harmonic-loss-book/chapters/sums.html#thm-sums)"
+        " has [(1)](https://harmonic-loss.github.io/harmonic-loss-book/chapters/sums.html"
+        "#equation-eq-sums)."
+    )
+    published = book / "_build" / "html" / "notebooks" / "sums.ipynb"
+    assert nbformat.read(published, as_version=4) == made
 
     edit(book / "chapters" / "sums.ipynb", "title", lambda text: text + " More words.")
     assert make() == 0

@@ -271,7 +271,8 @@ def test_measured_times_reach_the_table_and_the_chapter(
     table.write_text("chapter,profile,seconds,device,date\na,full,700,GPU,2026-01-01\n")
     monkeypatch.setattr("harmonic_lib.book.run_times.run_times_path", lambda: table)
     (tmp_path / "_toc.yml").write_text("root: chapters/a")
-    words = nbformat.v4.new_markdown_cell("# A\n\n**Run time**, measured: not yet.\n\nMore.")
+    text = "# A\n\n**Run time**, measured: not yet.\n\nMore."
+    words = nbformat.v4.new_markdown_cell(text, id="title")
     (tmp_path / "chapters").mkdir()
     nbformat.write(new_notebook(cells=[words]), tmp_path / "chapters" / "a.ipynb")
     kept = tmp_path / "_build" / "outcomes" / "quick"
@@ -301,9 +302,10 @@ def test_every_file_agrees_with_the_one_address() -> None:
     assert site in texts["CITATION.cff"]
     colab = "https://colab.research.google.com/github"
     for path in ROOT.glob("chapters/**/*.ipynb"):
-        place = path.relative_to(ROOT).as_posix()
-        opening, setup, *_ = nbformat.read(path, as_version=4).cells
-        assert f"({colab}/{slug}/blob/main/{place})" in opening.source
+        place = path.relative_to(ROOT / "chapters").as_posix()
+        note, opening, setup, *_ = nbformat.read(path, as_version=4).cells
+        assert f"(https://github.com/{slug}/blob/notebooks/{place})" in note.source
+        assert f"({colab}/{slug}/blob/notebooks/{place})" in opening.source
         assert f"git+{url}" in setup.source
 
 

@@ -12,6 +12,7 @@ from folders import ROOT
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.quiz import read_questions
 from harmonic_lib.book.run_times import read_times, run_time_line, run_times_path
+from harmonic_lib.book.set_up import SOURCE_ONLY, badge, source_note
 
 CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
 IDS = [path.stem for path in CHAPTERS]
@@ -53,13 +54,16 @@ def test_the_format_is_valid_and_cells_have_names(notebook: nbformat.NotebookNod
 
 
 def test_it_opens_with_what_a_reader_needs(chapter: Path, notebook: nbformat.NotebookNode) -> None:
-    opening = notebook.cells[0].source
+    note, title = notebook.cells[:2]
+    name = chapter.relative_to(ROOT / "chapters").with_suffix("").as_posix()
+    assert note.metadata["tags"] == [SOURCE_ONLY]
+    assert note.source == source_note(ROOT, name)
+    opening = title.source
     assert opening.startswith("# ")
+    assert badge(ROOT, name) in opening
     assert "**After this chapter you can**" in opening
     assert "**You need**" in opening
-    assert "[![Open in Colab](" in opening
     times = read_times(run_times_path())
-    name = chapter.relative_to(ROOT / "chapters").with_suffix("").as_posix()
     known = [times[name, profile] for profile in ("quick", "full") if (name, profile) in times]
     assert known
     assert run_time_line(known) in opening

@@ -121,7 +121,7 @@ def test_what_the_set_up_cell_installs_is_not_on_colab() -> None:
 def test_the_set_up_cell_is_the_one_of_the_library(name: str) -> None:
     (cell,) = [cell for cell in CHAPTERS[name].cells if cell.id == "set-up"]
     assert cell.source == set_up_cell(ROOT)
-    assert 'if "COLAB_RELEASE_TAG" in os.environ:' in cell.source
+    assert 'if {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & os.environ.keys():' in cell.source
     assert "--no-deps" in cell.source  # so torch and numpy stay what they are
 
 

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from harmonic_lib.book.chapters import Chapter
 from harmonic_lib.book.editions import edition_of
-from harmonic_lib.book.notebook_folder import attach, commit_of, write_folder
+from harmonic_lib.book.notebook_folder import commit_of, write_notebooks
 from harmonic_lib.book.notebooks import Build, stand_alone
 from harmonic_lib.book.outcomes import Outcome
 from harmonic_lib.book.repository import address, book_address
@@ -141,14 +141,13 @@ def test_a_folder_has_what_its_hosts_need_and_goes_among_the_pages(build: Build)
     nbformat.write(executed, place)
     folder = build.source.parent / "student"
     (folder / "old").mkdir(parents=True)
-    write_folder(build, "public", [outcome(executed)], folder)
+    write_notebooks(build, "public", [outcome(executed)], folder)
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     container = ".devcontainer/devcontainer.json"
     assert files == {"README.md", "requirements.txt", container, "part/one.ipynb"}
     assert not (folder / "old").exists()
     assert "- [One](part/one.ipynb) ([Colab](" in (folder / "README.md").read_text("utf-8")
     assert f"{library(ROOT)}@{COMMIT}" in (folder / "requirements.txt").read_text("utf-8")
-    attach(folder, build.html)
     assert (build.html / "notebooks" / "part" / "one.ipynb").is_file()
     assert (build.html / "notebooks.zip").is_file()
 
