@@ -12,7 +12,7 @@ import nbformat
 
 from harmonic_lib.book.notebooks import Build, stand_alone
 from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
-from harmonic_lib.book.repository import book_address, notebook_on
+from harmonic_lib.book.repository import book_address
 from harmonic_lib.book.set_up import library
 
 FOLDERS = {"public": "student", "instructor": "instructor"}
@@ -21,17 +21,22 @@ FOLDERS = {"public": "student", "instructor": "instructor"}
 README = """\
 # Notebooks of the harmonic-loss book
 
-The chapters of [the book]({book}) as notebooks{what}, made from [its repository]({url}){commit}.
-Do not edit them here: the next build of the book replaces them.
+The chapters of [the book]({book}) as notebooks {what} solutions and answers, made from
+[its repository]({url}){commit}.
+Work on a copy: the next build of the book replaces this folder.
 
-On Colab and Kaggle a notebook installs what it needs in its first cell. Elsewhere, in a Python
-environment of your own:
+On Colab and Kaggle a notebook installs what it needs in its first cell of code; on Binder and in
+Codespaces that is done. On a machine of your own, with Python 3.11 or later and git, in this
+folder:
 
 ```sh
-pip install -r requirements.txt
+python3 -m venv .venv && source .venv/bin/activate
+pip install -r requirements.txt    # on Linux, PyTorch with CUDA: some GB
 jupyter lab
 ```
 
+Begin with [the idea]({first}). Every notebook keeps the outputs of the book's own run; its first
+cell says how to run it yourself.
 {chapters}
 
 Code is under Apache 2.0, text and figures under CC BY 4.0.
@@ -55,24 +60,27 @@ def write_notebooks(build: Build, edition: str, outcomes: Sequence[Outcome], tar
 
 def write_folder(build: Build, edition: str, outcomes: Sequence[Outcome], target: Path) -> None:
     """Write the notebook of every chapter, and what Binder, Codespaces and people need beside."""
-    titles = []
+    lines: list[str] = []
     for outcome in outcomes:
         executed = read_notebook(build.source / "chapters" / f"{outcome.chapter.name}.ipynb")
         made = stand_alone(build, outcome, executed)
         path = target / f"{outcome.chapter.name}.ipynb"
         write_whole(path, nbformat.writes(made) + "\n")
         title = executed.cells[0].source.splitlines()[0].removeprefix("# ")
-        colab = notebook_on(build.url, outcome.chapter.name)["Colab"]
-        here = f"[{title}]({path.relative_to(target).as_posix()})"
-        titles.append(f"- {here}" + (f" ([Colab]({colab}))" if edition == "public" else ""))
+        part = f"\n**{outcome.chapter.name.partition('/')[0].capitalize()}**\n"
+        if "/" in outcome.chapter.name and part not in lines:
+            lines.append(part)
+        lines.append(f"- [{title}]({outcome.chapter.name}.ipynb)")
     readme = README.format(
         book=book_address(build.url),
         url=build.url,
-        what="" if edition == "public" else ", with all solutions and answers",
+        what="without" if edition == "public" else "with",
+        first=f"{outcomes[0].chapter.name}.ipynb",
         commit=f" at commit {build.commit[:12]}" if build.commit else "",
-        chapters="\n".join(titles),
+        chapters="\n".join(lines),
     )
-    needed = f"harmonic-lib[experiments] @ {library(build.root, build.commit)}\njupyterlab\n"
+    needed = "# What the notebooks need, at the commit of the book that they were made from.\n"
+    needed += f"harmonic-lib[experiments] @ {library(build.root, build.commit)}\njupyterlab\n"
     write_whole(target / "README.md", readme)
     write_whole(target / "requirements.txt", needed)
     write_whole(target / ".devcontainer" / "devcontainer.json", json.dumps(DEVCONTAINER, indent=2))

@@ -21,7 +21,7 @@ from nbformat.v4 import new_markdown_cell
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.outcomes import Outcome, tagged
 from harmonic_lib.book.plain import Words, details, plain
-from harmonic_lib.book.quiz_cells import quiz_cells
+from harmonic_lib.book.quiz_cells import HIDDEN, quiz_cells
 from harmonic_lib.book.references import FILE
 from harmonic_lib.book.repository import address, book_address, notebook_on
 from harmonic_lib.book.set_up import BADGE, set_up_cell
@@ -68,7 +68,8 @@ def stand_alone(build: Build, outcome: Outcome, executed: NotebookNode) -> Noteb
         build.references["roles"][name], build.references["labels"], glued(executed.cells)
     )
     page = build.html / f"{name}.html"
-    cells = [about(build, outcome)]
+    exercises = any(cell.id.startswith("check-") for cell in executed.cells)
+    cells = [about(build, outcome, exercises)]
     for cell in executed.cells:
         if tagged(cell, "remove-cell") or tagged(cell, "injected-parameters"):
             continue  # who runs the notebook needs neither glue nor the profile of the book's run
@@ -103,18 +104,27 @@ def glued(cells: Sequence[NotebookNode]) -> dict[str, str]:
     }
 
 
-def about(build: Build, outcome: Outcome) -> NotebookNode:
-    """The first cell: where this notebook comes from and where it runs."""
+def about(build: Build, outcome: Outcome, exercises: bool) -> NotebookNode:
+    """The first cell: where this notebook comes from, where it runs, and what is in it."""
     name, facts, book = outcome.chapter.name, outcome.facts, book_address(build.url)
-    links = [f"[{host}]({link})" for host, link in notebook_on(build.url, name).items()]
+    on = {host: f"[{host}]({link})" for host, link in notebook_on(build.url, name).items()}
     text = (
         f"A chapter of [Harmonic loss]({book}): [read it there]({book}chapters/{name}.html), or run"
-        f" it on {', '.join(links[1:-1])} or {links[-1]}. Elsewhere, first install"
-        f" [what it needs]({book}notebooks/requirements.txt).\n\n"
-        f"What you see was computed at `{facts['profile']}` on {facts['device']},"
-        f" {facts['finished'][:10]}. Run the cells to compute it anew; the numbers in sentences"
-        " stay those of that run."
+        f" it on {on['Colab']}, {on['Kaggle']} or {on['Binder']}, or in {on['Codespaces']} (as"
+        f" `{name}.ipynb`). On a machine of your own, first"
+        f" `pip install -r {book}notebooks/requirements.txt`.\n\n"
+        "All figures, tables and numbers that you see are the book's, computed at"
+        f" `{facts['profile']}` on {facts['device']}, {facts['finished'][:10]}. The cell with"
+        " `profile` chooses between `smoke` (seconds, only to try), `quick` and `full` (the papers'"
+        " protocol); change it and run all cells. Outputs are then yours, and numbers in sentences"
+        " stay the book's. *This page* is this notebook; theorems, formulas and figures have the"
+        " numbers of the book, and links to them lead there."
     )
+    if exercises:
+        text += (
+            "\n\nIn an exercise, put your answer in place of `...`, run the cell, then the one"
+            " below it (its code is hidden), which says whether it is right."
+        )
     cell: NotebookNode = new_markdown_cell(text, id="about")
     return cell
 
@@ -133,8 +143,9 @@ def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
     tags = [tag for tag in ("parameters", "solution") if tagged(cell, tag)]
     cell.metadata = {"tags": tags} if tags else {}
     if hidden:
-        cell.metadata["jupyter"] = {"source_hidden": True}
+        cell.metadata |= HIDDEN
     cell.source = cell.source.replace(GLUE, "")
+    cell.outputs = merged(cell.outputs)
     yield cell
     if "figure" in shown:
         name = words.labels[shown["figure"]["name"]]
@@ -142,3 +153,14 @@ def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
         if "image" in shown:  # an animation says in its caption what is to be seen
             text += "\n\n" + details(f"{name} in words", shown["image"]["alt"])
         yield new_markdown_cell(text, id=f"{cell.id}-caption")
+
+
+def merged(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """The outputs, with lines that were printed one after the other as one."""
+    made: list[NotebookNode] = []
+    for output in outputs:
+        if made and "stream" == output.output_type == made[-1].output_type:
+            made[-1].text += output.text
+        else:
+            made.append(output)
+    return made

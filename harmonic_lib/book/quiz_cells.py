@@ -15,6 +15,7 @@ from harmonic_lib.book.plain import Words, plain
 from harmonic_lib.book.quiz import read_questions
 
 FORM = re.compile(r'<form class="quiz">.*?</form>', re.DOTALL)
+HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # Jupyter's word, Colab's word
 STYLE = """\
 .quiz fieldset { border: 1px solid #8888; border-radius: 4px; margin: 0 0 1em; padding: 0.5em 1em; }
 .quiz legend { font-weight: bold; padding: 0 0.3em; }
@@ -36,7 +37,10 @@ def quiz_cells(
     found = FORM.search(page)
     if found is None:
         raise ValueError(f"the page {address} has no quiz")
-    hint = "Choose an answer and press *Check*; if nothing happens, run the cell below first."
+    hint = (
+        "Choose an answer and press *Check*. If nothing happens, run the next cell, whose code is"
+        " hidden: it shows the quiz anew."
+    )
     cells = [new_markdown_cell(plain(f"{before.strip()}\n\n{hint}", words), id=cell.id)]
     cells.append(form_cell(found[0], address, script.read_text(encoding="utf-8")))
     cells[-1].id = f"{cell.id}-form"
@@ -60,7 +64,7 @@ def form_cell(form: str, address: str, script: str) -> NotebookNode:
     cell: NotebookNode = new_code_cell(
         f"%%html\n{html}", outputs=[new_output("display_data", shown)]
     )
-    cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.metadata |= HIDDEN
     return cell
 
 

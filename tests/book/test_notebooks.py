@@ -59,11 +59,16 @@ def chapter() -> NotebookNode:
         code("plot();", "plot", new_output("display_data", {"image/png": "eA=="}), mystnb=figure),
         code("answer = ...", "answer-1"),
         code("answer = 41 + 1", "solution-1", tags=["solution"]),
-        code("check(1, answer, 42)", "check-1", tags=["hide-input"]),
+        code("check(1, answer, 42)", "check-1", said("not\n"), said("yet\n"), tags=["hide-input"]),
         new_markdown_cell(f"## Quiz\n\n```{{quiz}}\n{quiz}```\n\nThe end.", id="quiz"),
     ]
     metadata = {"accelerator": "GPU", "language_info": {"name": "python"}, "harmonic": {"data": []}}
     return new_notebook(cells=cells, metadata=metadata)
+
+
+def said(text: str) -> NotebookNode:
+    """What a cell has printed."""
+    return new_output("stream", name="stdout", text=text)
 
 
 def tags(*names: str) -> dict[str, list[str]]:
@@ -104,6 +109,7 @@ def test_a_student_reads_and_runs_it_without_the_book(build: Build) -> None:
     assert cells["about"].source.startswith("A chapter of [Harmonic loss](")
     assert f"[read it there]({PAGE})" in cells["about"].source
     assert "computed at `smoke` on CPU, 1 thread, 2026-01-02" in cells["about"].source
+    assert "In an exercise" in cells["about"].source
     assert cells["title"].source == "# One\n\nWords."
     assert f"{library(ROOT)}@{COMMIT}" in cells["set-up"].source
     assert cells["imports"].source == "import math\n\nx = 1"
@@ -112,7 +118,8 @@ def test_a_student_reads_and_runs_it_without_the_book(build: Build) -> None:
     assert cells["plot-caption"].source.startswith("**Fig. 7.** A line.\n\n<details>")
     assert "It rises." in cells["plot-caption"].source
     assert cells["parameters"].metadata == tags("parameters")
-    assert cells["check-1"].metadata == {"jupyter": {"source_hidden": True}}
+    assert cells["check-1"].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    assert [output.text for output in cells["check-1"].outputs] == ["not\nyet\n"]
     assert cells["quiz-after"].source == "The end."
 
 
@@ -146,7 +153,7 @@ def test_a_folder_has_what_its_hosts_need_and_goes_among_the_pages(build: Build)
     container = ".devcontainer/devcontainer.json"
     assert files == {"README.md", "requirements.txt", container, "part/one.ipynb"}
     assert not (folder / "old").exists()
-    assert "- [One](part/one.ipynb) ([Colab](" in (folder / "README.md").read_text("utf-8")
+    assert "**Part**\n\n- [One](part/one.ipynb)\n" in (folder / "README.md").read_text("utf-8")
     assert f"{library(ROOT)}@{COMMIT}" in (folder / "requirements.txt").read_text("utf-8")
     assert (build.html / "notebooks" / "part" / "one.ipynb").is_file()
     assert (build.html / "notebooks.zip").is_file()

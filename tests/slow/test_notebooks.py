@@ -163,7 +163,7 @@ def test_every_button_of_a_page_leads_to_its_student_notebook() -> None:
 def test_the_folder_says_what_it_is_and_what_it_needs() -> None:
     folder = BUILD / "notebooks" / "student"
     readme = (folder / "README.md").read_text("utf-8")
-    assert set(re.findall(r"\]\((\S+)\.ipynb\) ", readme)) == set(NAMES)
+    assert set(re.findall(r"^- \[.*\]\((\S+)\.ipynb\)$", readme, re.M)) == set(NAMES)
     needed = (folder / "requirements.txt").read_text("utf-8")
     assert f"harmonic-lib[experiments] @ git+{address(ROOT)}@" in needed
     assert json.loads((folder / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
