@@ -21,10 +21,12 @@ test-all: test book instructor test-slow
 instructor: .venv/ready
 	$(BIN)/harmonic book --edition instructor --profile smoke
 
-# Student notebooks as a reader on Colab runs them, at the last commit. ONLY= for all of them.
+# Notebooks as a reader on Colab runs them, at the last commit: three, or all with ONLY=; those of
+# students, or with NOTEBOOKS=instructor the solved ones.
 ONLY ?= finite_minima manhattan modular_addition
+NOTEBOOKS ?= student
 colab: .venv/colab
-	$(BIN)/python .github/colab.py _build/notebooks/student --python .venv/colab/bin/python \
+	$(BIN)/python .github/colab.py _build/notebooks/$(NOTEBOOKS) --python .venv/colab/bin/python \
 		--checkout . $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 # The house rules: style, types, then which way imports run.

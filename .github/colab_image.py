@@ -1,6 +1,6 @@
 """Make an environment like Colab's image, as far as its versions install here.
 
-    python .github/colab_image.py FOLDER
+    .venv/bin/python .github/colab_image.py FOLDER
 
 It gets what chapters need, at the versions of tests/files/colab-packages.txt, and nothing that
 the set-up cells install. torch and torchvision are those of constraints.txt, which have builds
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from harmonic_lib.book.set_up import listed
 
 ROOT = Path(__file__).parents[1]
 TORCH = ("torch", "torchvision")
@@ -45,9 +47,7 @@ def main() -> int:
 
 def needed() -> list[str]:
     """What chapters need besides torch and what the set-up cells install; and a kernel."""
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
-    (block,) = re.findall(r"^experiments = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
-    names = re.findall(r'^ +"([\w-]+)', block, re.MULTILINE)
+    names = [re.split(r"[<>=\[]", text)[0] for text in listed(ROOT, "experiments")]
     return [name for name in names if name not in ("harmonic-lib", *TORCH)] + ["ipykernel"]
 
 

@@ -5,6 +5,7 @@ They take the place of the theme's own, which lead to the source of the page.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -24,7 +25,7 @@ def add_menus(app: Sphinx, page: str, template: str, context: dict[str, Any], tr
     if tree is None:
         return  # search and index are no chapters
     downloads = [button("Print to PDF", icon="fas fa-file-pdf", javascript="window.print()")]
-    if app.env.doc2path(page).endswith(".ipynb"):
+    if Path(app.env.doc2path(page)).suffix == ".ipynb":
         name, pathto = page.removeprefix("chapters/"), context["pathto"]
         places = notebook_on(app.config.html_theme_options["repository_url"], name)
         runs = [button(host, icon=icon, url=places[host]) for host, icon in ICONS.items()]

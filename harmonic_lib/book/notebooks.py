@@ -7,6 +7,7 @@ sentence about a figure has its figure. Numbers in sentences are those of that r
 from __future__ import annotations
 
 import ast
+import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,22 +17,22 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from harmonic_lib.book.editions import QUIZ
 from harmonic_lib.book.outcomes import Outcome, tagged
 from harmonic_lib.book.plain import Words, details, plain
 from harmonic_lib.book.quiz_cells import HIDDEN, quiz_cells
 from harmonic_lib.book.references import FILE
-from harmonic_lib.book.repository import address, book_address, notebook_on
-from harmonic_lib.book.set_up import BADGE, set_up_cell
+from harmonic_lib.book.repository import address, book_address, notebook_on, page_on
+from harmonic_lib.book.set_up import BADGE, library, set_up_cell
 
 GLUED = "application/papermill.record/text/plain"
 GLUE = "from harmonic_lib.notebook import glue\n"
 
 
 @dataclass(frozen=True)
-class Build:
+class RenderedBook:
     """What the notebooks of one build are made from.
 
     source: the executed chapters, as their pages are rendered. html: the pages. commit: what the
@@ -41,6 +42,7 @@ class Build:
     root: Path
     source: Path
     html: Path
+    edition: str
     commit: str
 
     @cached_property
@@ -54,41 +56,45 @@ class Build:
         """The address of the repository."""
         return address(self.root)
 
+    @property
+    def needed(self) -> str:
+        """What pip installs to run the notebooks."""
+        return f"harmonic-lib[experiments] @ {library(self.root, self.commit)}"
 
-def stand_alone(build: Build, outcome: Outcome, executed: NotebookNode) -> NotebookNode:
+
+def stand_alone(book: RenderedBook, outcome: Outcome, executed: NotebookNode) -> NotebookNode:
     """The notebook of a chapter.
 
     executed: the chapter as its page is rendered: the source's cells with the run's outputs.
 
     Raises:
-        ValueError: a reference leads nowhere, or there is no plain form of a directive.
+        ValueError: a reference leads nowhere, or something has no plain form.
     """
-    name = f"chapters/{outcome.chapter.name}"
+    name = outcome.chapter.name
+    page = f"chapters/{name}"
     words = Words(
-        build.references["roles"][name], build.references["labels"], glued(executed.cells)
+        roles=book.references["roles"][page],
+        labels=book.references["labels"],
+        values=glued(executed.cells),
     )
-    page = build.html / f"{name}.html"
     exercises = any(cell.id.startswith("check-") for cell in executed.cells)
-    cells = [about(build, outcome, exercises)]
-    for cell in executed.cells:
+    cells = [about(book, outcome, exercises)]
+    for cell in copy.deepcopy(executed.cells):
         if tagged(cell, "remove-cell") or tagged(cell, "injected-parameters"):
             continue  # who runs the notebook needs neither glue nor the profile of the book's run
+        if cell.id == "set-up":
+            cell.source = set_up_cell(book.root, book.commit)
         if cell.cell_type == "code":
             cells += code_cells(cell, words)
         elif QUIZ.search(cell.source):
-            at, script = book_address(build.url) + f"{name}.html", build.root / "_static/quiz.js"
-            cells += quiz_cells(cell, page.read_text(encoding="utf-8"), at, script, words)
+            html = (book.html / f"{page}.html").read_text(encoding="utf-8")
+            script = book.root / "_static" / "quiz.js"
+            cells += quiz_cells(cell, html, page_on(book.url, name), script, words)
         else:
-            cells.append(words_cell(cell, words))
-    for cell in cells:
-        if cell.id == "set-up":
-            cell.source = set_up_cell(build.root, build.commit)
-    made: NotebookNode = nbformat.v4.new_notebook(cells=cells)
-    made.metadata = {
-        key: executed.metadata[key]
-        for key in ("kernelspec", "language_info", "accelerator")
-        if key in executed.metadata
-    }
+            cells.append(new_markdown_cell(plain(BADGE.sub("", cell.source), words), id=cell.id))
+    kept = ("kernelspec", "language_info", "accelerator")
+    metadata = {key: executed.metadata[key] for key in kept if key in executed.metadata}
+    made: NotebookNode = new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(made)
     return made
 
@@ -104,15 +110,20 @@ def glued(cells: Sequence[NotebookNode]) -> dict[str, str]:
     }
 
 
-def about(build: Build, outcome: Outcome, exercises: bool) -> NotebookNode:
+def about(book: RenderedBook, outcome: Outcome, exercises: bool) -> NotebookNode:
     """The first cell: where this notebook comes from, where it runs, and what is in it."""
-    name, facts, book = outcome.chapter.name, outcome.facts, book_address(build.url)
-    on = {host: f"[{host}]({link})" for host, link in notebook_on(build.url, name).items()}
+    name, facts = outcome.chapter.name, outcome.facts
+    on = {host: f"[{host}]({link})" for host, link in notebook_on(book.url, name).items()}
+    where = (
+        f" Run it on {on['Colab']}, {on['Kaggle']} or {on['Binder']}, or in {on['Codespaces']} (as"
+        f" `{name}.ipynb`)."
+        if book.edition == "public"
+        else " This is the instructor's notebook, with all solutions and answers."
+    )
     text = (
-        f"A chapter of [Harmonic loss]({book}): [read it there]({book}chapters/{name}.html), or run"
-        f" it on {on['Colab']}, {on['Kaggle']} or {on['Binder']}, or in {on['Codespaces']} (as"
-        f" `{name}.ipynb`). On a machine of your own, first"
-        f" `pip install -r {book}notebooks/requirements.txt`.\n\n"
+        f"A chapter of [Harmonic loss]({book_address(book.url)}):"
+        f" [its page]({page_on(book.url, name)}).{where} On a machine of your own, first"
+        f' `pip install "{book.needed}" jupyterlab`.\n\n'
         "All figures, tables and numbers that you see are the book's, computed at"
         f" `{facts['profile']}` on {facts['device']}, {facts['finished'][:10]}. The cell with"
         " `profile` chooses between `smoke` (seconds, only to try), `quick` and `full` (the papers'"
@@ -129,17 +140,9 @@ def about(build: Build, outcome: Outcome, exercises: bool) -> NotebookNode:
     return cell
 
 
-def words_cell(cell: NotebookNode, words: Words) -> NotebookNode:
-    """A cell of text, in plain Markdown; the badge's image is known to the book alone."""
-    text = BADGE.sub("", cell.source).replace("\n\n\n", "\n")
-    made: NotebookNode = new_markdown_cell(plain(text, words), id=cell.id)
-    return made
-
-
 def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
     """A cell of code with its outputs; below a figure, its caption and what is to be seen."""
-    hidden = tagged(cell, "hide-input")
-    shown = cell.metadata.get("mystnb", {})
+    shown, hidden = cell.metadata.get("mystnb", {}), tagged(cell, "hide-input")
     tags = [tag for tag in ("parameters", "solution") if tagged(cell, tag)]
     cell.metadata = {"tags": tags} if tags else {}
     if hidden:
@@ -148,7 +151,7 @@ def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
     cell.outputs = merged(cell.outputs)
     yield cell
     if "figure" in shown:
-        name = words.labels[shown["figure"]["name"]]
+        name = words.of_label(shown["figure"].get("name"))
         text = f"**{name}.** {plain(shown['figure']['caption'], words)}"
         if "image" in shown:  # an animation says in its caption what is to be seen
             text += "\n\n" + details(f"{name} in words", shown["image"]["alt"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
 from harmonic_lib.book.execute import Job, cores, run_all
-from harmonic_lib.book.notebook_folder import FOLDERS, commit_of, write_notebooks
-from harmonic_lib.book.notebooks import Build
+from harmonic_lib.book.notebook_folder import FOLDERS, write_notebooks
+from harmonic_lib.book.notebooks import RenderedBook
 from harmonic_lib.book.outcomes import (
     Outcome,
     chapter_key,
@@ -35,6 +36,7 @@ from harmonic_lib.book.render import (
     rendering_key,
     write_sources,
 )
+from harmonic_lib.book.repository import commit_of
 from harmonic_lib.book.run_times import read_times, run_times_path
 from harmonic_lib.checks import check_name
 from harmonic_lib.experiments.profiles import PROFILES
@@ -80,16 +82,16 @@ def make(
         raise ValueError(f"--jobs must be at least 1, got {jobs}")
     root = (root or Path.cwd()).resolve()
     build = root / "_build" / ("" if edition == "public" else edition)
-    target = (html or build / "html").resolve()
+    target = None if only_notebooks else (html or build / "html").resolve()
     book = read_toc(root)
     chosen = {chapter.name for chapter in select(book, chapters)}
-    claim_folder(target, build)
+    if target is not None:
+        claim_folder(target, build)
     build.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(build / ".lock", timeout=0):
-            place = None if only_notebooks else target
             return make_alone(
-                root, build, place, book, edition, profile, chosen, jobs or cores(), force
+                root, build, target, book, edition, profile, chosen, jobs or cores(), force
             )
     except Timeout:
         raise ValueError(f"another `harmonic book` is at work in {build}") from None
@@ -137,10 +139,9 @@ def make_alone(
     fresh_pages = not (stamp.is_file() and stamp.read_text(encoding="utf-8") == key)
     if fresh_pages:
         pages = jupyter_book(build / "source", staging)
-    folder = root / "_build" / "notebooks" / FOLDERS[edition]
-    commit, remark = commit_of(root)
-    what = Build(root, build / "source", pages, commit)
-    write_notebooks(what, edition, list(outcomes.values()), folder)
+    commit, uncommitted = commit_of(root)
+    rendered = RenderedBook(root, build / "source", pages, edition, commit)
+    made = write_notebooks(rendered, list(outcomes.values()))
     if fresh_pages:
         wrong = check_pages(pages, book, outcomes)
         if wrong:
@@ -149,9 +150,12 @@ def make_alone(
             console.print(f"the pages were not published; they are in {pages}")
             return 1
         write_whole(stamp, key)
-    if remark:
-        console.print(remark)
-    console.print(f"{len(outcomes)} notebooks: {folder}")
+    folder = root / "_build" / "notebooks" / FOLDERS[edition]
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, folder)
+    what = f"commit {commit[:12]}" if commit else "the newest commit: this is no git checkout"
+    without = ", without what is uncommitted" if uncommitted else ""
+    console.print(f"{len(outcomes)} notebooks, which install {what}{without}: {folder}")
     if target is not None:
         publish(pages, target)
         console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")

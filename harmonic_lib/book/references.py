@@ -19,7 +19,7 @@ from docutils.utils import new_document
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from harmonic_lib.book.repository import book_address
+from harmonic_lib.book.repository import page_on
 
 FILE = "references.json"
 
@@ -41,7 +41,8 @@ def resolved(app: Sphinx, page: str) -> dict[str, str]:
     alone = new_document(page, tree.settings)
     alone += [nodes.paragraph("", "", node.deepcopy()) for node in found.values()]
     app.env.resolve_references(alone, page, app.builder)
-    here = book_address(app.config.html_theme_options["repository_url"]) + f"{page}.html"
+    url = app.config.html_theme_options["repository_url"]
+    here = page_on(url, page.removeprefix("chapters/"))
     texts = [markdown(paragraph, here) for paragraph in alone.children]
     return {spelt(raw): text for raw, text in zip(found, texts, strict=True) if raw}
 

@@ -9,6 +9,7 @@ holds them to it.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,11 +55,13 @@ def book_address(url: str) -> str:
     return f"https://{names(url)[1]}/"
 
 
-def notebook_on(url: str, name: str) -> dict[str, str]:
-    """Where the student's notebook of a chapter opens, by host. They are on the branch ``BRANCH``.
+def page_on(url: str, name: str) -> str:
+    """The published page of a chapter, such as "theory/harmax"."""
+    return f"{book_address(url)}chapters/{name}.html"
 
-    name: of the chapter, such as "theory/harmax".
-    """
+
+def notebook_on(url: str, name: str) -> dict[str, str]:
+    """Where the student's notebook of a chapter opens, by host; all are on ``BRANCH``."""
     repository = names(url)[0]
     file = f"https://github.com/{repository}/blob/{BRANCH}/{name}.ipynb"
     return {
@@ -68,6 +71,26 @@ def notebook_on(url: str, name: str) -> dict[str, str]:
         "Binder": f"https://mybinder.org/v2/gh/{repository}/{BRANCH}?urlpath=lab/tree/{name}.ipynb",
         "Codespaces": f"https://codespaces.new/{repository}/tree/{BRANCH}",
     }
+
+
+def commit_of(root: Path) -> tuple[str, bool]:
+    """The commit of the book's checkout, and whether something in it is uncommitted.
+
+    "" where the book is in no checkout of its own.
+
+    Raises:
+        ValueError: git does not say; the message has its words.
+    """
+    if not (root / ".git").exists():
+        return "", False
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ValueError(f"git {words[0]} failed in {root}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
 
 
 def files(root: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell
 
 from harmonic_lib.book.chapters import read_toc
 from harmonic_lib.book.outcomes import read_notebook, write_whole
-from harmonic_lib.book.repository import address, book_address, notebook_on
+from harmonic_lib.book.repository import address, notebook_on, page_on
 
 CELL = """\
 # On Colab and Kaggle: install the library and what they lack; all else stays as
@@ -26,7 +26,7 @@ import os
 
 if {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & os.environ.keys():
     %pip install --quiet --no-deps"""
-BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)$", re.MULTILINE)
+BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n\n", re.MULTILINE)
 SOURCE_ONLY = "source-only"  # the tag of a cell that is in no edition
 
 
@@ -51,9 +51,9 @@ def set_up_cell(root: Path, commit: str = "") -> str:
 
 
 def badge(root: Path, name: str) -> str:
-    """The button that opens a chapter's notebook on Colab; the image is the book's own."""
-    up = "../" * (name.count("/") + 1)
-    return f"[![Open in Colab]({up}_static/colab.svg)]({notebook_on(address(root), name)['Colab']})"
+    """The paragraph of the button that opens a chapter on Colab; the image is the book's own."""
+    image = "../" * (name.count("/") + 1) + "_static/colab.svg"
+    return f"[![Open in Colab]({image})]({notebook_on(address(root), name)['Colab']})\n\n"
 
 
 def source_note(root: Path, name: str) -> str:
@@ -62,8 +62,8 @@ def source_note(root: Path, name: str) -> str:
     return (
         "*This is the source of a chapter. It holds the solutions of the exercises and the answers"
         " of the quiz. To read the chapter, open"
-        f" [its page]({book_address(url)}chapters/{name}.html); to run it, take"
-        f" [the notebook without answers]({notebook_on(url, name)['GitHub']}).*"
+        f" [its page]({page_on(url, name)}); to run it, take"
+        f" [the student's notebook]({notebook_on(url, name)['GitHub']}).*"
     )
 
 

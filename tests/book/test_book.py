@@ -20,6 +20,7 @@ from folders import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from harmonic_lib.book import pipeline, render
+from harmonic_lib.book.notebooks import RenderedBook
 from harmonic_lib.book.pipeline import make
 from harmonic_lib.cli import main
 
@@ -97,8 +98,13 @@ def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
         (pages / "index.html").write_text("<p>pages</p>")
         return pages
 
+    def no_notebooks(book: RenderedBook, _: object) -> Path:
+        folder = book.html / "notebooks"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     monkeypatch.setattr(pipeline, "jupyter_book", no_pages)
-    monkeypatch.setattr(pipeline, "write_notebooks", lambda *_: None)
+    monkeypatch.setattr(pipeline, "write_notebooks", no_notebooks)
     monkeypatch.setattr(pipeline, "check_pages", lambda *_: [])
 
 
@@ -238,6 +244,15 @@ def test_options_choose_what_runs(
     monkeypatch.setattr(pipeline, "library_digest", lambda *_: "another library")
     assert make() == 0
     assert "2 chapters to run (quick), 0 kept" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quiet_build")
+def test_the_notebooks_alone_leave_the_pages_as_they_are(book: Path) -> None:
+    (book / "_build" / "html").mkdir(parents=True)
+    (book / "_build" / "html" / "index.html").write_text("somebody's")
+    assert main(["notebooks"]) == 0
+    assert (book / "_build" / "notebooks" / "student").is_dir()
+    assert [path.name for path in (book / "_build" / "html").iterdir()] == ["index.html"]
 
 
 @pytest.mark.usefixtures("quiet_build")

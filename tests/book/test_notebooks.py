@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import nbformat
 import pytest
@@ -16,14 +17,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from harmonic_lib.book.chapters import Chapter
 from harmonic_lib.book.editions import edition_of
-from harmonic_lib.book.notebook_folder import commit_of, write_notebooks
-from harmonic_lib.book.notebooks import Build, stand_alone
+from harmonic_lib.book.notebook_folder import write_notebooks
+from harmonic_lib.book.notebooks import RenderedBook, stand_alone
 from harmonic_lib.book.outcomes import Outcome
-from harmonic_lib.book.repository import address, book_address
+from harmonic_lib.book.repository import address, commit_of, page_on
 from harmonic_lib.book.set_up import badge, library, set_up_cell, source_note
 
 URL = address(ROOT)
-PAGE = book_address(URL) + "chapters/part/one.html"
+PAGE = page_on(URL, "part/one")
 QUESTION = {"question": "1 + 1?", "options": ["1", "2"], "answer": 2, "because": "Count them."}
 FORM = (
     '<form class="quiz"><fieldset><label><input type="radio" name="q"> 1</label>'
@@ -46,7 +47,7 @@ def chapter() -> NotebookNode:
     )
     figure = {"figure": {"caption": "A line.", "name": "fig-a"}, "image": {"alt": "It rises."}}
     quiz = yaml.safe_dump([QUESTION])
-    title = f"# One\n\n{badge(ROOT, 'part/one')}\n\nWords."
+    title = f"# One\n\n{badge(ROOT, 'part/one')}Words."
     cells = [
         new_markdown_cell(source_note(ROOT, "part/one"), id="source", metadata=tags("source-only")),
         new_markdown_cell(title, id="title"),
@@ -76,15 +77,14 @@ def tags(*names: str) -> dict[str, list[str]]:
     return {"tags": list(names)}
 
 
-@pytest.fixture
-def build(tmp_path: Path) -> Build:
+def rendered(tmp_path: Path, edition: str = "public", forms: int = 1) -> RenderedBook:
     """A build whose one page has a quiz."""
     html = tmp_path / "build" / "html"
-    (html / "chapters" / "part").mkdir(parents=True)
-    (html / "chapters" / "part" / "one.html").write_text(f"<main>{FORM}</main>")
+    (html / "chapters" / "part").mkdir(parents=True, exist_ok=True)
+    (html / "chapters" / "part" / "one.html").write_text(f"<main>{FORM * forms}</main>")
     references = {"roles": {"chapters/part/one": {}}, "labels": {"fig-a": "Fig. 7"}}
     (html.parent / "references.json").write_text(json.dumps(references))
-    return Build(ROOT, tmp_path / "source", html, COMMIT)
+    return RenderedBook(ROOT, tmp_path / "source", html, edition, COMMIT)
 
 
 def outcome(notebook: NotebookNode) -> Outcome:
@@ -94,20 +94,24 @@ def outcome(notebook: NotebookNode) -> Outcome:
     return Outcome(Chapter("part/one", Path("chapters/part/one.ipynb")), notebook)
 
 
-def made(build: Build, edition: str) -> dict[str, NotebookNode]:
-    """The cells of the notebook of an edition, by name."""
-    executed = edition_of(chapter(), edition)
-    notebook = stand_alone(build, outcome(executed), executed)
+def made(book: RenderedBook) -> dict[str, NotebookNode]:
+    """The cells of the notebook, by name."""
+    executed = edition_of(chapter(), book.edition)
+    notebook = stand_alone(book, outcome(executed), executed)
     assert notebook.metadata["accelerator"] == "GPU"
     return {cell.id: cell for cell in notebook.cells}
 
 
-def test_a_student_reads_and_runs_it_without_the_book(build: Build) -> None:
-    cells = made(build, "public")
+def test_a_student_reads_and_runs_it_without_the_book(tmp_path: Path) -> None:
+    cells = made(rendered(tmp_path))
     names = "about title set-up imports parameters words plot plot-caption answer-1 check-1 "
     assert list(cells) == [*names.split(), "quiz", "quiz-form", "quiz-after"]
     assert cells["about"].source.startswith("A chapter of [Harmonic loss](")
-    assert f"[read it there]({PAGE})" in cells["about"].source
+    assert f"[its page]({PAGE})" in cells["about"].source
+    assert "[Colab](https://colab.research.google.com/" in cells["about"].source
+    assert f'pip install "harmonic-lib[experiments] @ {library(ROOT)}@{COMMIT}"' in (
+        cells["about"].source
+    )
     assert "computed at `smoke` on CPU, 1 thread, 2026-01-02" in cells["about"].source
     assert "In an exercise" in cells["about"].source
     assert cells["title"].source == "# One\n\nWords."
@@ -123,8 +127,8 @@ def test_a_student_reads_and_runs_it_without_the_book(build: Build) -> None:
     assert cells["quiz-after"].source == "The end."
 
 
-def test_a_quiz_is_a_form_that_shows_itself(build: Build) -> None:
-    cell = made(build, "public")["quiz-form"]
+def test_a_quiz_is_a_form_that_shows_itself(tmp_path: Path) -> None:
+    cell = made(rendered(tmp_path))["quiz-form"]
     magic, _, html = cell.source.partition("\n")
     assert magic == "%%html"
     assert cell.outputs[0].data["text/html"] == html
@@ -133,46 +137,48 @@ def test_a_quiz_is_a_form_that_shows_itself(build: Build) -> None:
     assert (ROOT / "_static" / "quiz.js").read_text(encoding="utf-8") in html
 
 
-def test_only_the_instructors_has_solutions_and_answers(build: Build) -> None:
-    assert "Count" not in json.dumps(made(build, "public"))
-    cells = made(build, "instructor")
+def test_only_the_instructors_has_solutions(tmp_path: Path) -> None:
+    assert "Count" not in json.dumps(made(rendered(tmp_path)))
+    cells = made(rendered(tmp_path, "instructor"))
     assert cells["solution-1"].source == "answer = 41 + 1"
     assert cells["solution-1"].metadata == tags("solution")
-    assert cells["quiz-answers"].source == "**Answers**\n\n1. **2** Count them."
+    assert "colab.research" not in cells["about"].source  # there is the student's
 
 
-def test_a_folder_has_what_its_hosts_need_and_goes_among_the_pages(build: Build) -> None:
-    executed = edition_of(chapter(), "public")
-    place = build.source / "chapters" / "part" / "one.ipynb"
+def test_a_page_with_two_quizzes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="takes one quiz"):
+        made(rendered(tmp_path, forms=2))
+
+
+def test_a_folder_has_what_its_hosts_need_and_a_zip_of_it(tmp_path: Path) -> None:
+    book, executed = rendered(tmp_path), edition_of(chapter(), "public")
+    place = book.source / "chapters" / "part" / "one.ipynb"
     place.parent.mkdir(parents=True)
     nbformat.write(executed, place)
-    folder = build.source.parent / "student"
-    (folder / "old").mkdir(parents=True)
-    write_notebooks(build, "public", [outcome(executed)], folder)
+    (book.html / "notebooks" / "old").mkdir(parents=True)
+    folder = write_notebooks(book, [outcome(executed)])
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    container = ".devcontainer/devcontainer.json"
-    assert files == {"README.md", "requirements.txt", container, "part/one.ipynb"}
-    assert not (folder / "old").exists()
+    others = {"README.md", "requirements.txt", "runtime.txt", ".devcontainer/devcontainer.json"}
+    assert files == {"part/one.ipynb", *others}
+    with ZipFile(book.html / "notebooks.zip") as packed:
+        assert {name for name in packed.namelist() if not name.endswith("/")} == files
     assert "**Part**\n\n- [One](part/one.ipynb)\n" in (folder / "README.md").read_text("utf-8")
     assert f"{library(ROOT)}@{COMMIT}" in (folder / "requirements.txt").read_text("utf-8")
-    assert (build.html / "notebooks" / "part" / "one.ipynb").is_file()
-    assert (build.html / "notebooks.zip").is_file()
 
 
-def test_the_commit_is_that_of_the_book_and_what_is_uncommitted_is_said(tmp_path: Path) -> None:
+def test_the_commit_is_that_of_the_book_and_what_is_uncommitted_is_known(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@b"]
         command = ["git", "-C", str(tmp_path), *who, *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    book = tmp_path / "book"
-    book.mkdir()
-    assert commit_of(book)[0] == ""
+    assert commit_of(tmp_path) == ("", False)
     git("init", "--quiet")
+    with pytest.raises(ValueError, match="git rev-parse failed"):
+        commit_of(tmp_path)  # no commit yet
     (tmp_path / "a.txt").write_text("a")
     git("add", "a.txt")
     git("commit", "--quiet", "-m", "a")
-    assert commit_of(tmp_path) == (git("rev-parse", "HEAD"), "")
-    assert "not the book's own" in commit_of(book)[1]
+    assert commit_of(tmp_path) == (git("rev-parse", "HEAD"), False)
     (tmp_path / "a.txt").write_text("b")
-    assert "without what is uncommitted" in commit_of(tmp_path)[1]
+    assert commit_of(tmp_path) == (git("rev-parse", "HEAD"), True)

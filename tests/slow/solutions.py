@@ -9,6 +9,7 @@ import nbformat
 from folders import ROOT
 
 from harmonic_lib.book.editions import QUIZ
+from harmonic_lib.book.outcomes import tagged
 from harmonic_lib.book.quiz import read_questions
 
 CHAPTERS = sorted(ROOT.glob("chapters/**/*.ipynb"))
@@ -24,12 +25,12 @@ def answers() -> dict[str, set[str]]:
     found = {}
     for path in CHAPTERS:
         notebook = nbformat.read(path, as_version=4)
-        open_cells = [c.source for c in notebook.cells if c.metadata.get("tags") != ["solution"]]
+        open_cells = [c.source for c in notebook.cells if not tagged(c, "solution")]
         public = {line.strip() for source in open_cells for line in source.splitlines()}
         lines = {
             line.strip()
             for cell in notebook.cells
-            if cell.metadata.get("tags") == ["solution"]
+            if tagged(cell, "solution")
             for line in cell.source.splitlines()
         }
         # What a function is called and takes is in its stub, too.
