@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,11 +16,12 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
-from papermill.log import logger
 
 ENGINE = "harmonic"
 #: seconds that a kernel may take to start, and to send what a cell wrote once the cell is done
 PATIENCE = 300
+LOG = logging.getLogger(__name__)
+LOG.addHandler(logging.NullHandler())  # what goes wrong is in the error, too
 
 
 class OwnKernel(AsyncKernelManager):
@@ -76,7 +78,7 @@ class OwnEngine(Engine):  # type: ignore[misc]
             iopub_timeout=PATIENCE,
             shutdown_kernel="immediate",  # all results are here; torch takes a second to leave
             on_cell_start=begin,
-            log=logger,
+            log=LOG,
         )
         on_start(client)
         done: NotebookNode = client.execute(env=dict(environment))

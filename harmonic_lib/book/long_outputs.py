@@ -9,21 +9,50 @@ from nbformat.v4 import new_output
 
 #: characters of text that one cell may show; the most that a chapter shows is 61,000
 LIMIT = 1_000_000
+#: characters of a printed line; to render one takes time that grows with its square
+LINE = 5_000
 
 
-def cut(notebook: NotebookNode, limit: int = LIMIT) -> None:
-    """Cut the text that each cell shows to ``limit`` characters; a note says so.
+def cut(notebook: NotebookNode, limit: int = LIMIT, line: int = LINE) -> None:
+    """Cut the lines that each cell prints to ``line`` characters, and all its text to ``limit``.
 
-    What is printed is cut at the limit. Of markup, a part would break the page, so it is left
-    out whole. Pictures that are not text stay, and what went to stderr, which is a fault.
+    A note says so. Of markup, a part would break the page, so it is left out whole. Pictures
+    that are not text stay, and what went to stderr, which is a fault.
     """
     for cell in notebook.cells:
-        outputs = cell.get("outputs", [])
-        total = sum(map(text_length, outputs))
-        if total > limit:
-            cell.outputs = shortened(outputs, limit)
+        if not cell.get("outputs"):
+            continue
+        total = sum(map(text_length, cell.outputs))
+        cell.outputs = [with_short_lines(each, line) for each in merged(cell.outputs)]
+        if sum(map(text_length, cell.outputs)) > limit:
+            cell.outputs = shortened(cell.outputs, limit)
             note = f"\n[cut after {limit / 1000:g} kB: the cell shows {total / 1000:.0f} kB]\n"
             cell.outputs.append(new_output("stream", name="stdout", text=note))
+
+
+def merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs, with what was printed piece by piece in one."""
+    pieces: list[list[NotebookNode]] = []
+    for output in outputs:
+        if pieces and is_printed(output) and is_printed(pieces[-1][0]):
+            pieces[-1].append(output)
+        else:
+            pieces.append([output])
+    for first, *rest in pieces:
+        if rest:
+            first.text = "".join(each.text for each in (first, *rest))
+    return [first for first, *_ in pieces]
+
+
+def with_short_lines(output: NotebookNode, most: int) -> NotebookNode:
+    """An output whose printed lines are cut after ``most`` characters."""
+    if is_printed(output) and len(output.text) > most:
+        lines = output.text.split("\n")
+        output.text = "\n".join(
+            each if len(each) <= most else f"{each[:most]} [cut: a line of {len(each)} characters]"
+            for each in lines
+        )
+    return output
 
 
 def shortened(outputs: list[NotebookNode], left: int) -> list[NotebookNode]:
@@ -31,26 +60,28 @@ def shortened(outputs: list[NotebookNode], left: int) -> list[NotebookNode]:
     kept = []
     for output in outputs:
         length = text_length(output)
-        if length > left and "data" in output:
-            output.data = {k: value for k, value in output.data.items() if not is_text(k)}
-            if not output.data:
-                continue
-        elif length > left:
+        if length > left and is_printed(output):
             output.text, left = output.text[:left], 0
-            if not output.text:
-                continue
+        elif length > left:
+            output.data = {k: value for k, value in output.data.items() if not is_text(k)}
         else:
             left -= length
-        kept.append(output)
+        if output.get("text", True) and output.get("data", True):
+            kept.append(output)
     return kept
 
 
 def text_length(output: NotebookNode) -> int:
     """How many characters of text an output has."""
-    if output.get("name") == "stdout":
+    if is_printed(output):
         return len(output.text)
     values = [value for kind, value in output.get("data", {}).items() if is_text(kind)]
     return sum(len(v if isinstance(v, str) else json.dumps(v)) for v in values)
+
+
+def is_printed(output: NotebookNode) -> bool:
+    """Whether a cell printed this to stdout."""
+    return bool(output.get("name") == "stdout")
 
 
 def is_text(kind: str) -> bool:

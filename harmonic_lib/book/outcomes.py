@@ -143,7 +143,7 @@ def read_outcome(path: Path) -> NotebookNode:
         ValueError: it is not such a file; the message names it.
     """
     try:
-        notebook = read_notebook(path)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         needed = [*(notebook.metadata["harmonic_run"][name] for name in FACTS)]
         needed += [notebook.metadata["language_info"]]
