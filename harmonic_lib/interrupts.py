@@ -35,6 +35,11 @@ def undisturbed() -> Iterator[None]:
         yield
 
 
+def ignore_ctrl_c() -> None:
+    """In a worker: a terminal sends Ctrl-C to all processes, and the main one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def handled(signals: list[Any], handler: Any) -> Iterator[None]:
     """Give signals another handler for a while; only the main thread can."""
