@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +98,7 @@ def run_all(
     )
     threads = threads_a_chapter(workers, console)
     environment = own_environment(build / "settings") | {"OMP_NUM_THREADS": str(threads)}
+    # a chapter that draws names one of them
     if any("harmonic_lib" in c.source or "matplotlib" in c.source for c in code_cells(todo)):
         list_fonts(environment)
     with (
@@ -122,7 +123,8 @@ def run_all(
 
         futures: dict[Future[Outcome], Job] = {}
         try:
-            futures |= {pool.submit(start, job): job for job in todo}
+            for job in todo:
+                futures[pool.submit(start, job)] = job
             for future in as_completed(futures):
                 name = futures[future].chapter.name
                 try:
@@ -136,7 +138,7 @@ def run_all(
         except BaseException as error:  # Ctrl-C, or nobody reads what is printed any more
             with undisturbed():
                 places = "; ".join(running.place for running in list(at_work))
-                stop(pool, futures, at_work)
+                stop(pool, at_work)
             if isinstance(error, KeyboardInterrupt):
                 where = f"in {places}; " if places else ""
                 raise KeyboardInterrupt(f"{where}the chapters that were done are kept") from None
@@ -233,15 +235,14 @@ def code_cells(jobs: Sequence[Job]) -> list[NotebookNode]:
     return [cell for job in jobs for cell in job.notebook.cells if cell.cell_type == "code"]
 
 
-def stop(
-    pool: ThreadPoolExecutor, futures: Mapping[Future[Outcome], Job], at_work: list[Running]
-) -> None:
-    """Start no other chapter, and kill the kernels until none of those at work is left."""
+def stop(pool: ThreadPoolExecutor, at_work: list[Running]) -> None:
+    """Start no other chapter, and kill the kernels until no chapter is at work any more."""
     pool.shutdown(wait=False, cancel_futures=True)
     begun = time.monotonic()
-    while wait(futures, timeout=0.2).not_done and time.monotonic() - begun < 30:
+    while at_work and time.monotonic() - begun < 30:
         for running in list(at_work):  # also one whose kernel has only just started
             running.kill()
+        time.sleep(0.1)
 
 
 def threads_a_chapter(workers: int, console: Console) -> int:
