@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harmonic_lib.experiments.profiles import PROFILES
+from harmonic_lib.interrupts import as_ctrl_c
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and do what it says; the exit status."""
     options = parser().parse_args(argv)
     try:
-        return int(options.do(options))
+        with as_ctrl_c():
+            status = int(options.do(options))
+            sys.stdout.flush()  # a reader that has gone is noticed here
+        return status
+    except KeyboardInterrupt as stopped:
+        print(f"harmonic {options.command}: interrupted {stopped}".rstrip(), file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `harmonic report | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ModuleNotFoundError as error:
         print(
             f"harmonic {options.command}: {error}; install the extras: "

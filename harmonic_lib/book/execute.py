@@ -6,34 +6,36 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import papermill
 import torch
 from nbformat import NotebookNode
-from papermill.engines import NBClientEngine, papermill_engines
+from papermill.clientwrap import PapermillNotebookClient
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.environment import list_fonts, own_environment, threads_wanted
+from harmonic_lib.book.kernel import ENGINE
+from harmonic_lib.book.long_outputs import cut
 from harmonic_lib.book.outcomes import (
     Outcome,
     faults,
     first_line,
     outcome_path,
+    tagged,
     versions,
     write_whole,
 )
 from harmonic_lib.device import device_name
-
-ENGINE = "harmonic"
+from harmonic_lib.interrupts import undisturbed
 
 
 @dataclass(frozen=True)
@@ -50,32 +52,43 @@ class ChapterError(Exception):
     """A chapter that did not run through; the message says where and why."""
 
 
-class ReportingEngine(NBClientEngine):  # type: ignore[misc]
-    """papermill's own engine, telling ``on_cell`` the number of each cell as it begins."""
+class Running:
+    """A chapter at work: where in it the kernel is, for whoever asks, in any thread."""
 
-    @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, on_cell: Callable[[int], None], **kwargs: Any
-    ) -> Any:
-        begin = nb_man.cell_start
+    def __init__(self, job: Job, on_cell: Callable[[int], None]) -> None:
+        self.job, self.on_cell = job, on_cell
+        self.place = job.chapter.name
+        self.client: PapermillNotebookClient | None = None
 
-        def cell_start(cell: NotebookNode, cell_index: int, **more: Any) -> None:
-            on_cell(cell_index)
-            begin(cell, cell_index, **more)
+    def start(self, client: PapermillNotebookClient) -> None:
+        """Take note of the client that is about to run the cells."""
+        self.client = client
 
-        nb_man.cell_start = cell_start
-        return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+    def begin(self, notebook: NotebookNode, index: int) -> None:
+        """Take note of the cell that begins."""
+        self.on_cell(index)
+        if notebook.cells[index].cell_type == "code":
+            self.place = place(self.job.chapter.name, notebook, index)
 
-
-papermill_engines.register(ENGINE, ReportingEngine)
+    def kill(self) -> None:
+        """Kill the kernel if there is one: the run then fails within a second."""
+        kernel = self.client and self.client.km
+        if kernel:
+            kernel.kill()
 
 
 def run_all(
     todo: Sequence[Job], build: Path, workers: int, console: Console
 ) -> tuple[list[Outcome], list[str]]:
-    """Run the chapters, at most ``workers`` at a time: the outcomes, and a line a failure."""
+    """Run the chapters, at most ``workers`` at a time: the outcomes, and a line a failure.
+
+    Raises:
+        KeyboardInterrupt: interrupted; the message names the cells that were running. Their
+            kernels are gone, and the outcomes of the chapters that were done are kept.
+    """
     outcomes: list[Outcome] = []
     failures: list[str] = []
+    at_work: list[Running] = []
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -83,8 +96,13 @@ def run_all(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    threads = threads_a_chapter(workers, console)
+    environment = own_environment(build / "settings") | {"OMP_NUM_THREADS": str(threads)}
+    # a chapter that draws names one of them
+    if any("harmonic_lib" in c.source or "matplotlib" in c.source for c in code_cells(todo)):
+        list_fonts(environment)
     with (
-        threads_a_chapter(workers),
+        torch_threads(threads),
         Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as progress,
@@ -95,15 +113,20 @@ def run_all(
             cells = len(job.notebook.cells) + 1  # papermill adds one: the parameters
             task = progress.add_task(job.chapter.name, total=cells)
             console.print(f"  {job.chapter.name}: running")
+            running = Running(job, lambda cell: progress.update(task, completed=cell))
+            at_work.append(running)
             try:
-                return run(job, build, lambda cell: progress.update(task, completed=cell))
+                return run(running, build, environment)
             finally:
+                at_work.remove(running)
                 progress.remove_task(task)
 
-        running = {pool.submit(start, job): job for job in todo}
+        futures: dict[Future[Outcome], Job] = {}
         try:
-            for future in as_completed(running):
-                name = running[future].chapter.name
+            for job in todo:
+                futures[pool.submit(start, job)] = job
+            for future in as_completed(futures):
+                name = futures[future].chapter.name
                 try:
                     outcome = future.result()
                 except ChapterError as error:
@@ -112,89 +135,135 @@ def run_all(
                 else:
                     outcomes.append(outcome)
                     console.print(f"  {name}: done in {outcome.facts['seconds']:.1f} s")
-        except KeyboardInterrupt:
-            console.print("interrupted; the chapters that were done are kept")
-            progress.stop()
-            os._exit(130)  # the running kernels end by themselves when this process does
+        except BaseException as error:  # Ctrl-C, or nobody reads what is printed any more
+            with undisturbed():
+                places = "; ".join(running.place for running in list(at_work))
+                stop(pool, at_work)
+            if isinstance(error, KeyboardInterrupt):
+                where = f"in {places}; " if places else ""
+                raise KeyboardInterrupt(f"{where}the chapters that were done are kept") from None
+            raise
     return outcomes, failures
 
 
-def run(job: Job, build: Path, on_cell: Callable[[int], None]) -> Outcome:
+def run(running: Running, build: Path, environment: Mapping[str, str]) -> Outcome:
     """Run one chapter and keep its outcome.
 
     Raises:
         ChapterError: a cell failed or has a fault, the kernel died, or the outcome could not be
             written.
     """
-    name = job.chapter.name
-    running = build / "running" / f"{name}.ipynb"
+    job, name = running.job, running.job.chapter.name
+    unfinished = unfinished_path(build, job)
     begun = time.perf_counter()
     try:
-        running.parent.mkdir(parents=True, exist_ok=True)
         notebook = papermill.execute_notebook(
             job.notebook,
-            str(running),
+            str(unfinished),
             parameters={"profile": job.profile},
             engine_name=ENGINE,
             kernel_name="python3",
             language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            extra_arguments=["--log-level=50"],  # a kernel's remarks are not the chapter's
-            resources={"metadata": {"path": str(job.chapter.path.parent)}},
-            on_cell=on_cell,
-            shutdown_kernel="immediate",  # all results are here; torch takes a second to leave
+            folder=job.chapter.path.parent,
+            environment=environment,
+            on_start=running.start,
+            on_cell=running.begin,
         )
+        running.place = name
+        cut(notebook)
         wrong = next(faults(notebook), None)
         if wrong:
             cell, why = wrong
-            raise ChapterError(f"{place_of(job, cell.source)}: {why} (all of it: {running})")
+            where = place(name, notebook, index_of(notebook, cell))
+            raise ChapterError(f"{where}: {why} (all of it: {unfinished})")
         notebook.metadata["papermill"]["input_path"] = job.chapter.path.name
         notebook.metadata["harmonic_run"] = {
             "key": job.key,
             "profile": job.profile,
             "seconds": round(time.perf_counter() - begun, 2),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            # true of the kernel, too: it is this interpreter, with these packages and threads
             "device": device_name(),
             "versions": {"python": platform.python_version()} | versions(),
         }
         write_whole(outcome_path(build, job.chapter, job.profile), nbformat.writes(notebook))
-        running.unlink()
+        unfinished.unlink()
     except PapermillExecutionError as error:
         raise ChapterError(
-            f"{place_of(job, error.source)}: {error.ename}: {error.evalue}"
-            f" (as far as it came: {running})"
+            f"{running.place}: {error.ename}: {in_one_line(error.evalue)}"
+            f" (as far as it came: {unfinished})"
         ) from error
     except ChapterError:
         raise
     except Exception as error:  # whatever stops one chapter must not stop the others
-        raise ChapterError(f"{name}: {type(error).__name__}: {error}") from error
+        what = f"{type(error).__name__}: {in_one_line(str(error))}"
+        raise ChapterError(f"{running.place}: {what}") from error
     return Outcome(job.chapter, notebook)
 
 
-def place_of(job: Job, source: str) -> str:
-    """Where in a chapter a code cell is: its number from 1 ("?" for papermill's own) and words."""
-    code = [cell.source for cell in job.notebook.cells if cell.cell_type == "code"]
-    number = code.index(source) + 1 if source in code else "?"
-    return f"{job.chapter.name}, code cell {number} ({first_line(source)})"
+def unfinished_path(build: Path, job: Job) -> Path:
+    """Where papermill writes a chapter's notebook; it stays there if the chapter fails."""
+    return build / "running" / f"{job.chapter.name}.ipynb"
+
+
+def place(name: str, notebook: NotebookNode, index: int) -> str:
+    """Where a cell is: the chapter, the code cell's number in it from 1, and its first line.
+
+    papermill's own cell with the parameters is not counted; its number is "?".
+    """
+    before = [c for c in notebook.cells[: index + 1] if c.cell_type == "code"]
+    own = [cell for cell in before if not tagged(cell, "injected-parameters")]
+    number = len(own) if own and own[-1] is before[-1] else "?"
+    return f"{name}, code cell {number} ({first_line(before[-1].source)})"
+
+
+def index_of(notebook: NotebookNode, cell: NotebookNode) -> int:
+    """Which of a notebook's cells this one is; another one may be equal to it."""
+    return next(i for i, each in enumerate(notebook.cells) if each is cell)
+
+
+def in_one_line(text: str, most: int = 300) -> str:
+    """A message without line ends; a very long one is cut."""
+    whole = " ".join(text.split())
+    return whole if len(whole) <= most else f"{whole[:most]}…"
+
+
+def code_cells(jobs: Sequence[Job]) -> list[NotebookNode]:
+    """The code cells of chapters."""
+    return [cell for job in jobs for cell in job.notebook.cells if cell.cell_type == "code"]
+
+
+def stop(pool: ThreadPoolExecutor, at_work: list[Running]) -> None:
+    """Start no other chapter, and kill the kernels until no chapter is at work any more."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    begun = time.monotonic()
+    while at_work and time.monotonic() - begun < 30:
+        for running in list(at_work):  # also one whose kernel has only just started
+            running.kill()
+        time.sleep(0.1)
+
+
+def threads_a_chapter(workers: int, console: Console) -> int:
+    """How many threads each kernel may use: its share of the cores, or ``OMP_NUM_THREADS``."""
+    share = max(1, cores() // workers)
+    try:
+        return threads_wanted(os.environ.get("OMP_NUM_THREADS", "")) or share
+    except ValueError as error:
+        console.print(f"{error}; each chapter has its share of the cores: {share}")
+        return share
 
 
 @contextlib.contextmanager
-def threads_a_chapter(workers: int) -> Iterator[None]:
-    """Share the cores out: each kernel started inside may use its part of them.
-
-    So does torch here, so that what it says of this device is true of the kernels'.
-    """
-    before, threads = os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()
-    share = int(before or max(1, cores() // workers))
-    os.environ["OMP_NUM_THREADS"] = str(share)
-    torch.set_num_threads(share)
+def torch_threads(number: int) -> Iterator[None]:
+    """Inside, torch uses so many threads: what it says of this device is true of the kernels'."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
+        torch.set_num_threads(before)
 
 
 def cores() -> int:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import nbformat
 
+from harmonic_lib.book.folders import empty, make_folder
 from harmonic_lib.book.notebooks import RenderedBook, stand_alone
 from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
 from harmonic_lib.book.repository import book_address
 
+PLACE = "notebooks"
 FOLDERS = {"public": "student", "instructor": "instructor"}
 """Of each edition, the name of its notebooks' folder."""
 
@@ -52,7 +54,7 @@ DEVCONTAINER = {
 
 def write_notebooks(book: RenderedBook, outcomes: Sequence[Outcome]) -> Path:
     """Write all notebooks among the pages, as files and as a zip, for their buttons; the folder."""
-    folder = book.html / "notebooks"
+    folder = book.html / PLACE
     shutil.rmtree(folder, ignore_errors=True)
     for outcome in outcomes:
         executed = read_notebook(book.source / "chapters" / f"{outcome.chapter.name}.ipynb")
@@ -62,6 +64,13 @@ def write_notebooks(book: RenderedBook, outcomes: Sequence[Outcome]) -> Path:
         write_whole(folder / name, text)
     shutil.make_archive(str(folder), "zip", folder)
     return folder
+
+
+def keep(made: Path, folder: Path) -> None:
+    """Copy the notebooks out of the pages, in place of older ones."""
+    make_folder(folder)
+    empty(folder)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
 
 
 def beside(book: RenderedBook, outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -148,7 +148,6 @@ def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
     if hidden:
         cell.metadata |= HIDDEN
     cell.source = cell.source.replace(GLUE, "")
-    cell.outputs = merged(cell.outputs)
     yield cell
     if "figure" in shown:
         name = words.of_label(shown["figure"].get("name"))
@@ -156,14 +155,3 @@ def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
         if "image" in shown:  # an animation says in its caption what is to be seen
             text += "\n\n" + details(f"{name} in words", shown["image"]["alt"])
         yield new_markdown_cell(text, id=f"{cell.id}-caption")
-
-
-def merged(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """The outputs, with lines that were printed one after the other as one."""
-    made: list[NotebookNode] = []
-    for output in outputs:
-        if made and "stream" == output.output_type == made[-1].output_type:
-            made[-1].text += output.text
-        else:
-            made.append(output)
-    return made

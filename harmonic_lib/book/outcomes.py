@@ -21,6 +21,9 @@ from harmonic_lib.paths import PACKAGE
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "matplotlib", "seaborn")
 
+#: what is kept of a run, besides what its cells gave
+FACTS = ("key", "profile", "seconds", "finished", "device", "versions")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -116,14 +119,44 @@ def outcome_path(build: Path, chapter: Chapter, profile: str) -> Path:
 
 
 def load_outcome(build: Path, chapter: Chapter, profile: str, key: str) -> Outcome | None:
-    """The kept outcome of a chapter, if it has this key."""
+    """The kept outcome of a chapter, if it has this key.
+
+    Raises:
+        ValueError: the file that should hold it does not; the message names it.
+    """
     path = outcome_path(build, chapter, profile)
     if not path.is_file():
         return None
-    notebook = read_notebook(path)
-    if notebook.metadata.get("harmonic_run", {}).get("key") != key:
+    notebook = read_outcome(path)
+    if notebook.metadata.harmonic_run["key"] != key:
         return None
+    wrong = next(faults(notebook), None)
+    if wrong:
+        raise ValueError(f"{path} is not an outcome: {wrong[1]}")
     return Outcome(chapter, notebook)
+
+
+def read_outcome(path: Path) -> NotebookNode:
+    """An executed chapter from a file: all that its page and the statistics need is there.
+
+    Raises:
+        ValueError: it is not such a file; the message names it.
+    """
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        needed = [*(notebook.metadata["harmonic_run"][name] for name in FACTS)]
+        needed += [notebook.metadata["language_info"]]
+        needed += [cell.metadata["papermill"]["duration"] for cell in code_cells(notebook)]
+    except Exception as error:  # a damaged file can be wrong in any way
+        why = f"{type(error).__name__}: {first_line(str(error))}"
+        raise ValueError(f"{path} is not an outcome: {why}") from error
+    return notebook
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """A notebook's code cells."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def faults(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ from harmonic_lib.book import statistics, verdict_page
 from harmonic_lib.book.chapters import Chapter, read_toc, select
 from harmonic_lib.book.check import check_pages
 from harmonic_lib.book.editions import EDITIONS, edition_of
-from harmonic_lib.book.execute import Job, cores, run_all
-from harmonic_lib.book.notebook_folder import FOLDERS, write_notebooks
+from harmonic_lib.book.execute import Job, cores, run_all, unfinished_path
+from harmonic_lib.book.folders import check_links, empty, files_below, make_folder, make_room
+from harmonic_lib.book.notebook_folder import FOLDERS, PLACE, keep, write_notebooks
 from harmonic_lib.book.notebooks import RenderedBook
 from harmonic_lib.book.outcomes import (
     Outcome,
@@ -25,7 +25,9 @@ from harmonic_lib.book.outcomes import (
     data_digests,
     library_digest,
     load_outcome,
+    outcome_path,
     read_notebook,
+    tree_digest,
     write_whole,
 )
 from harmonic_lib.book.render import (
@@ -82,12 +84,15 @@ def make(
         raise ValueError(f"--jobs must be at least 1, got {jobs}")
     root = (root or Path.cwd()).resolve()
     build = root / "_build" / ("" if edition == "public" else edition)
-    target = None if only_notebooks else (html or build / "html").resolve()
+    target = None if only_notebooks else html or build / "html"
+    for folder in filter(None, (build, target)):
+        check_links(folder)
+    build, target = build.resolve(), target and target.resolve()
     book = read_toc(root)
     chosen = {chapter.name for chapter in select(book, chapters)}
     if target is not None:
         claim_folder(target, build)
-    build.mkdir(parents=True, exist_ok=True)
+    make_folder(build)
     try:
         with FileLock(build / ".lock", timeout=0):
             return make_alone(
@@ -116,9 +121,10 @@ def make_alone(
     console = Console(highlight=False, markup=False, soft_wrap=True)
     notebooks = {c.name: edition_of(read_notebook(c.path), edition) for c in book if c.runs}
     again = chosen if force else set()
-    kept, todo = plan([c for c in book if c.runs], notebooks, build, profile, again)
+    kept, todo = plan([c for c in book if c.runs], notebooks, build, profile, again, console)
     now = longest_first([job for job in todo if job.chapter.name in chosen])
     later = [job.chapter.name for job in todo if job.chapter.name not in chosen]
+    prepare(build, now)
     workers = min(jobs, max(1, len(now)))
     console.print(f"{len(now)} chapters to run ({profile}), {len(kept)} kept, {workers} at a time")
     fresh, failures = run_all(now, build, workers, console) if now else ([], [])
@@ -136,7 +142,7 @@ def make_alone(
     lay_out(root, build, book, notebooks, outcomes)
     staging, key = build / "staging", rendering_key(build / "source")
     stamp, pages = staging / "key", html_of(staging)
-    fresh_pages = not (stamp.is_file() and stamp.read_text(encoding="utf-8") == key)
+    fresh_pages = not (stamp.is_file() and stamp.read_bytes() == stamp_of(key, pages))
     if fresh_pages:
         pages = jupyter_book(build / "source", staging)
     commit, uncommitted = commit_of(root)
@@ -149,10 +155,9 @@ def make_alone(
                 console.print(f"wrong {line}", style="red")
             console.print(f"the pages were not published; they are in {pages}")
             return 1
-        write_whole(stamp, key)
-    folder = root / "_build" / "notebooks" / FOLDERS[edition]
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(made, folder)
+        write_whole(stamp, stamp_of(key, pages).decode())
+    folder = root / "_build" / PLACE / FOLDERS[edition]
+    keep(made, folder)
     what = f"commit {commit[:12]}" if commit else "the newest commit: this is no git checkout"
     without = ", without what is uncommitted" if uncommitted else ""
     console.print(f"{len(outcomes)} notebooks, which install {what}{without}: {folder}")
@@ -163,12 +168,22 @@ def make_alone(
     return 0
 
 
+def stamp_of(key: str, pages: Path) -> bytes:
+    """What vouches that these pages were made with this key, and have not changed since.
+
+    The notebooks among them are written in every build.
+    """
+    found = [p for p in files_below(pages) if PLACE not in p.relative_to(pages).parts[0]]
+    return f"{key} {tree_digest(pages, sorted(found))}".encode()
+
+
 def plan(
     chapters: Sequence[Chapter],
     notebooks: Mapping[str, NotebookNode],
     build: Path,
     profile: str,
     again: set[str],
+    console: Console,
 ) -> tuple[list[Outcome], list[Job]]:
     """Which chapters' outcomes still stand, and which chapters have to run."""
     kept, todo = [], []
@@ -176,12 +191,31 @@ def plan(
         notebook = notebooks[chapter.name]
         data = data_digests(notebook, data_dir(), chapter.name)
         key = chapter_key(notebook, profile, library_digest(notebook), data)
-        outcome = load_outcome(build, chapter, profile, key)
-        if outcome is None or chapter.name in again:
+        outcome = None
+        if chapter.name not in again:
+            try:
+                outcome = load_outcome(build, chapter, profile, key)
+            except ValueError as error:
+                console.print(f"{error}; the chapter is run again")
+        if outcome is None:
             todo.append(Job(chapter, notebook, profile, key))
         else:
             kept.append(outcome)
     return kept, todo
+
+
+def prepare(build: Path, jobs: Sequence[Job]) -> None:
+    """Make sure, before hours of work, that all of it can be written.
+
+    Raises:
+        OSError: something is in the way; the message names it.
+    """
+    for name in ("source", "staging", "settings"):
+        make_folder(build / name)
+    empty(build / "source")
+    for job in jobs:
+        make_room(outcome_path(build, job.chapter, job.profile))
+        make_room(unfinished_path(build, job))
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:

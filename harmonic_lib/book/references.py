@@ -73,7 +73,7 @@ def markdown(node: nodes.Node, here: str) -> str:
 def labels(env: Any) -> dict[str, str]:
     """The names of all theorems and their kin, equations and figures."""
     found = {}
-    for label, proof in env.proof_list.items():
+    for label, proof in getattr(env, "proof_list", {}).items():  # the first proof makes it
         if not proof["nonumber"]:
             number = env.toc_fignumbers[proof["docname"]][proof["countertype"]][label]
             found[label] = f"{proof['realtype'].title()} {dotted(number)}"

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,8 +20,18 @@ import nbformat
 from nbformat import NotebookNode
 
 from harmonic_lib.book.chapters import Chapter
+from harmonic_lib.book.environment import own_environment
+from harmonic_lib.book.folders import (
+    empty,
+    files_below,
+    is_clutter,
+    make_folder,
+    make_room,
+    make_writable,
+)
 from harmonic_lib.book.notices import with_notice
 from harmonic_lib.book.outcomes import Outcome, tagged, tree_digest, write_whole
+from harmonic_lib.interrupts import undisturbed
 from harmonic_lib.paths import PACKAGE
 
 #: what a page is made from besides the chapters themselves
@@ -64,7 +75,7 @@ def write_sources(
     outcomes: Mapping[str, Outcome],
     written: Mapping[str, str],
 ) -> None:
-    """Lay out everything that Jupyter Book reads, touching only what has changed.
+    """Lay out everything that Jupyter Book reads, and nothing else.
 
     notebooks: the chapters that run, as this edition has them, by name.
     written: the text of pages that are made, not copied, by chapter name.
@@ -81,23 +92,13 @@ def write_sources(
     files += [p for p in files_below(root / "chapters") if p.suffix not in (".ipynb", ".md")]
     files += [chapter.path for chapter in chapters if not chapter.runs]
     copies = {target / path.relative_to(root): path for path in files}
-    for place, text in texts.items():
-        copies.pop(place, None)
-        if not place.is_file() or place.read_text(encoding="utf-8") != text:
-            write_whole(place, text)
+    make_folder(target)
+    empty(target)
     for place, path in copies.items():
-        if not place.is_file() or place.read_bytes() != path.read_bytes():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
-    for stale in set(files_below(target)) - set(texts) - set(copies):
-        stale.unlink()
-
-
-def files_below(path: Path) -> list[Path]:
-    """The file itself, or every file in the folder; nothing where there is neither."""
-    if path.is_file():
-        return [path]
-    return [p for p in path.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    for place, text in texts.items():
+        write_whole(place, text)
 
 
 def jupyter_book(source: Path, staging: Path) -> Path:
@@ -107,11 +108,18 @@ def jupyter_book(source: Path, staging: Path) -> Path:
         ValueError: Jupyter Book failed or warned; the message has its first lines.
         OSError: the disk is full.
     """
-    shutil.rmtree(staging, ignore_errors=True)  # else pages that are no more would stay
+    make_folder(staging)
+    empty(staging)  # else pages that are no more would stay
     # its trees live to the end: to look for cycles among them took a third of the time
     program = "import gc; gc.disable(); from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(staging)]
-    done = subprocess.run([*command, "-n", "-W", "--keep-going"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "-n", "-W", "--keep-going"],
+        env=own_environment(staging.parent / "settings"),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     if done.returncode != 0:
         log = COLOUR.sub("", done.stdout + done.stderr)
         full = os.strerror(errno.ENOSPC)
@@ -152,40 +160,70 @@ def claim_folder(target: Path, build: Path) -> None:
     """
     if target != build / "html" and (target.is_relative_to(build) or build.is_relative_to(target)):
         raise ValueError(f"{target}: the pages cannot go where the chapters' outcomes are kept")
-    target.mkdir(parents=True, exist_ok=True)
-    ours = {MARKER, INCOMING, OUTGOING, *published(target)}
-    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
+    make_folder(target)
+    names = published(target)
+    ours = {MARKER, f"{MARKER}.part", *names}
+    entries = sorted(target.iterdir())
+    foreign = [e.name for e in entries if e.name not in ours and not passes(e.name)]
     if foreign:
         raise ValueError(f"{target} holds {foreign[0]}, not a book's: choose an empty folder")
-    write_whole(target / MARKER, "".join(f"{name}\n" for name in published(target)))
+    for entry in entries:
+        if entry.name in names and entry.is_dir():
+            make_writable(entry)  # else it could not be moved away
+    make_room(target / MARKER)
+    write_whole(target / MARKER, "".join(f"{name}\n" for name in names))
+
+
+def passes(name: str) -> bool:
+    """Whether a file that no book has published may stay: clutter, or a rest of our own."""
+    return is_clutter(name) or name.startswith((INCOMING, OUTGOING))
 
 
 def published(target: Path) -> list[str]:
     """The names that a book has put into a folder."""
     marker = target / MARKER
-    return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
+    if not marker.is_file():
+        return []
+    names = marker.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [name for name in names if name not in ("", ".", "..") and Path(name).name == name]
 
 
 def publish(html: Path, target: Path) -> None:
-    """Replace the pages in ``target``. Until all new ones are there, the old ones stay."""
-    incoming, outgoing = target / INCOMING, target / OUTGOING
-    for leftover in (incoming, outgoing):
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Replace the pages in ``target``: with all of the new ones, or not at all."""
+    for leftover in target.iterdir():
+        if leftover.name.startswith((INCOMING, OUTGOING)):
+            shutil.rmtree(leftover, ignore_errors=True)
+    incoming = Path(tempfile.mkdtemp(prefix=INCOMING, dir=target)) / "pages"
+    outgoing = Path(tempfile.mkdtemp(prefix=OUTGOING, dir=target))
     try:
         shutil.copytree(html, incoming)
+        old = published(target)
+        new = sorted(entry.name for entry in incoming.iterdir() if not is_clutter(entry.name))
+        taken = [name for name in new if name not in old and (target / name).exists()]
+        if taken:
+            raise OSError(f"{target / taken[0]} is not a book's")
+        write_whole(target / MARKER, "".join(f"{name}\n" for name in sorted({*old, *new})))
+        away = [(target / name, outgoing / name) for name in old if (target / name).exists()]
+        with undisturbed():
+            move([*away, *((incoming / name, target / name) for name in new)])
     except OSError as error:
-        shutil.rmtree(incoming, ignore_errors=True)
         raise OSError(f"the pages could not be copied to {target}: {reason(error)}") from error
-    old, new = published(target), sorted(entry.name for entry in incoming.iterdir())
-    write_whole(target / MARKER, "".join(f"{name}\n" for name in sorted({*old, *new})))
-    outgoing.mkdir()
-    for name in old:
-        if (target / name).exists():
-            (target / name).rename(outgoing / name)
-    for name in new:
-        (incoming / name).rename(target / name)
-    incoming.rmdir()
-    shutil.rmtree(outgoing)
+    finally:
+        for folder in (incoming.parent, outgoing):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def move(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Rename in this order; if one fails, take back those before it."""
+    done = []
+    try:
+        for source, place in moves:
+            source.rename(place)
+            done.append((source, place))
+    except OSError:
+        for source, place in reversed(done):
+            place.rename(source)
+        raise
 
 
 def reason(error: OSError) -> str:

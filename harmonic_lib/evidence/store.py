@@ -14,6 +14,10 @@ from harmonic_lib.evidence.reported import claims
 from harmonic_lib.paths import data_dir
 
 
+class DamagedError(ValueError):
+    """A file of records has a line that is not one: nothing can be added until that is mended."""
+
+
 def recorded(experiment: str) -> list[Record]:
     """The committed records of an experiment (``data/results/EXPERIMENT.jsonl``)."""
     return read(data_dir() / "results" / f"{experiment}.jsonl")
@@ -50,8 +54,9 @@ def append(path: Path, *new: Record) -> list[Record]:
 
     Raises:
         OSError: they could not be written; the file is as it was.
-        ValueError: one of them, or a line of the file, is not a record or is of another
-            experiment than the file's; nothing is written.
+        DamagedError: a line of the file is not a record or is of another experiment than the
+            file's; nothing is written.
+        ValueError: one of the new ones is so; nothing is written.
     """
     from filelock import FileLock
 
@@ -59,7 +64,10 @@ def append(path: Path, *new: Record) -> list[Record]:
     with FileLock(f"{path}.lock"):
         old = path.read_bytes() if path.exists() else b""
         lines, torn = split(old)
-        there = {run_of(record) for record in parse_lines(path, lines, parse=remembered)}
+        try:
+            there = {run_of(record) for record in parse_lines(path, lines, parse=remembered)}
+        except ValueError as error:
+            raise DamagedError(str(error)) from error
         missing = [record for record in new if run_of(record) not in there]
         try:
             added = [encode(record) for record in missing]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config, register_parallel_backend
 from joblib._dask import DaskDistributedBackend
 
+from harmonic_lib.interrupts import ignore_ctrl_c
 from harmonic_lib.sweeps.tasks import Result, Task
 
 BACKENDS = ("loky", "dask")
@@ -24,7 +26,8 @@ def engine(backend: str, jobs: int, scheduler: str | None = None) -> Iterator[No
         ValueError: its package is not installed; the message names the extra.
     """
     if backend == "loky":
-        with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        own = {"inner_max_num_threads": 1, "initializer": ignore_ctrl_c}
+        with parallel_config("loky", n_jobs=jobs, **own):
             yield
         return
     distributed, dask = package("dask.distributed", "dask"), package("dask", "dask")
@@ -57,7 +60,7 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc]
         return future
 
 
-def results(tasks: Sequence[Task], do: Callable[[Task], Result]) -> Iterator[Result]:
+def results(tasks: Sequence[Task], do: Callable[[Task], Result]) -> Generator[Result, None, None]:
     """The results of tasks, in the order in which they end.
 
     A task's own failure is a result. If the backend itself fails, because a worker died or a
@@ -70,6 +73,8 @@ def results(tasks: Sequence[Task], do: Callable[[Task], Result]) -> Iterator[Res
         yield from Parallel(return_as="generator_unordered", batch_size=1)(calls)
 
     left = {str(task): task for task in tasks}
+    # joblib's words to a sweep that is interrupted: its other tasks are cancelled
+    warnings.filterwarnings("ignore", ".*adjusting the input task iterator", module="joblib")
     try:
         for result in parallel(tasks):
             del left[str(result.task)]

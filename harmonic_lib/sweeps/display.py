@@ -28,6 +28,8 @@ def display(total: int) -> Iterator[Callable[[Result], None]]:
             bar.advance(row)
             if result.error:
                 print(f"failed: {result.task}\n{result.error}", file=sys.stderr, flush=True)
+            if result.warning:
+                print(f"{result.task}: {result.warning}", file=sys.stderr, flush=True)
             if not console.is_terminal:
                 left = (time.perf_counter() - begun) / count * (total - count)
                 what = "failed" if result.error else "recorded"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from harmonic_lib.measure.energy import Meter, meter
 from harmonic_lib.sweeps.backends import BACKENDS, engine, package, results
 from harmonic_lib.sweeps.display import display
 from harmonic_lib.sweeps.tasks import Result, attempt, forget, plan
+from harmonic_lib.sweeps.unrecorded import put_aside, take_in
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def sweep(
 ) -> Outcome:
     """Do and record the runs of an experiment that the file of records does not have.
 
-    Only this process writes. A run that fails is reported on stderr, and the others go on.
+    Only this process writes. A run that fails is reported on stderr, and the others go on. If
+    the file itself cannot take records any more, because the disk is full or somebody damaged
+    it, the sweep stops at once. The records at hand wait in a file beside it, which the next
+    sweep takes in; of runs that were not done, the checkpoints remain.
     Long runs keep a checkpoint in a folder beside ``path``, and an interrupted run continues
     from it. A checkpoint is valid only for the code that wrote it; it is deleted once the run
     is recorded. The workers of a cluster keep no checkpoints.
@@ -63,13 +67,14 @@ def sweep(
 
     Raises:
         ValueError: an unknown name, or a damaged file of records.
-        OSError: a folder that is missing, or records that cannot be written. The file is as
-            it was before the write, and the sweep stops.
+        OSError: a folder that is missing, or a file that cannot take records any more. The
+            file is as it was before the write, and the message says where the last ones are.
     """
     check_name("profile", profile, experiment.SEEDS)
     check_machines(backend, jobs, scheduler, root, energy)
     configs = chosen(experiment.configs(profile), where or {})
     store.append(path)  # fails now, not after an hour's run, if the file cannot be written
+    take_in(path)
     done = {store.run_of(record) for record in store.read(path)}
     wanted = tuple(dict.fromkeys(seeds if seeds is not None else experiment.SEEDS[profile]))
     tasks = plan(experiment, configs, wanted, done)
@@ -82,17 +87,31 @@ def sweep(
         power = stack.enter_context(metering()) if energy else None
         stack.enter_context(engine(backend, jobs, scheduler))
         show = stack.enter_context(display(len(tasks)))
-        for result in results(tasks, partial(attempt, experiment.run, root, folder)):
+        do = partial(attempt, experiment.run, root, folder)
+        for result in stack.enter_context(closing(results(tasks, do))):
             if not result.error:
                 try:
-                    recorded += len(store.append(path, *stamped(experiment, result, power, jobs)))
+                    recorded += add(path, stamped(experiment, result, power, jobs))
                     forget(result.task, folder)
-                except ValueError as error:  # the experiment's mistake, not the disk's
+                except ValueError as error:  # the experiment's mistake, not the file's
                     result = replace(result, error=str(error))
             if result.error:
                 failed.append(result)
             show(result)
     return Outcome(there, recorded, failed)
+
+
+def add(path: Path, records: list[Record]) -> int:
+    """Add records to their file; how many it did not have.
+
+    Raises:
+        OSError: the file cannot take them, and so no others; the message says where they are.
+        ValueError: they are not records.
+    """
+    try:
+        return len(store.append(path, *records))
+    except (OSError, store.DamagedError) as error:
+        raise put_aside(path, records, error) from error
 
 
 def check_machines(

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from harmonic_lib.evidence.code_hash import code_hash
@@ -57,6 +58,7 @@ class Result:
     measurements: list[Measurement] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    warning: str = ""
 
     @property
     def reason(self) -> str:
@@ -87,9 +89,38 @@ def attempt(run: Run, root: Path | None, folder: Path | None, task: Task) -> Res
     try:
         where = provenance() | {"code": task.code}  # of the code before it can change
         with checkpoint(task, folder) as kept:
-            return Result(task, run(task.config, task.seeds, root, kept), where)
+            measured, warning = resumed(run, task, root, kept)
+            return Result(task, measured, where, warning=warning)
     except Exception:
         return Result(task, error=traceback.format_exc())
+
+
+def resumed(
+    run: Run, task: Task, root: Path | None, kept: Path | None
+) -> tuple[list[Measurement], str]:
+    """A run that continues from its checkpoint, or starts afresh if that file is damaged.
+
+    A damaged file gets another name; the second value says so. A run that fails with a
+    checkpoint that can be read has failed: its hours are left in it.
+    """
+    found = kept is not None and kept.exists()
+    try:
+        return run(task.config, task.seeds, root, kept), ""
+    except Exception:
+        if kept is None or not found or can_be_loaded(kept):
+            raise
+    damaged = kept.replace(kept.with_suffix(".damaged"))
+    afresh = run(task.config, task.seeds, root, kept)
+    return afresh, f"the checkpoint could not be read: {damaged}; the run started afresh"
+
+
+def can_be_loaded(path: Path) -> bool:
+    """Whether a file is a checkpoint as :func:`harmonic_lib.training.save` writes it, unharmed."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        return False
+    return True
 
 
 @contextmanager

@@ -10,26 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import nbformat
 import pytest
 from filelock import FileLock
-from folders import ROOT
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small_book import edit
 
 from harmonic_lib.book import pipeline, render
-from harmonic_lib.book.notebooks import RenderedBook
 from harmonic_lib.book.pipeline import make
 from harmonic_lib.cli import main
 
-TOC = """format: jb-book
-root: chapters/intro
-chapters:
-  - file: chapters/sums
-  - file: chapters/appendices/run_statistics
-"""
 THEOREM = """
 
 ```{prf:theorem} Sums
@@ -43,69 +35,6 @@ $$ (eq-sums)
 ```
 
 {prf:ref}`thm-sums` has {eq}`eq-sums`."""
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
-    "AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
-FIGURE = f"import base64\nfrom IPython.display import Image\nImage(base64.b64decode({PIXEL!r}))"
-
-
-def chapter(title: str, *code: str) -> nbformat.NotebookNode:
-    """A notebook with a parameters cell and these code cells; the last one draws."""
-    parameters = new_code_cell('profile = "quick"', id="parameters")
-    parameters.metadata["tags"] = ["parameters"]
-    cells = [new_markdown_cell(f"# {title}\n\nWords.", id="title"), parameters]
-    cells += [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(code)]
-    cells[-1].metadata["mystnb"] = {"image": {"alt": "a line that rises"}}
-    notebook = new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    return notebook
-
-
-def edit(path: Path, cell: str, change: Callable[[str], str]) -> None:
-    """Change the source of one cell of a notebook on disk."""
-    notebook = nbformat.read(path, as_version=4)
-    found = next(c for c in notebook.cells if c.id == cell)
-    found.source = change(found.source)
-    nbformat.write(notebook, path)
-
-
-@pytest.fixture
-def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A book of two short chapters and the statistics page; the current folder."""
-    root = tmp_path / "book"
-    (root / "chapters" / "appendices").mkdir(parents=True)
-    for name in ("_config.yml", "references.bib", "pyproject.toml"):
-        shutil.copy(ROOT / name, root)
-    for name in ("_static", "_templates"):
-        shutil.copytree(ROOT / name, root / name)
-    (root / "_toc.yml").write_text(TOC)
-    nbformat.write(chapter("Intro", "print(6 * 7)", FIGURE), root / "chapters" / "intro.ipynb")
-    nbformat.write(chapter("Sums", "print(1 + 1)", FIGURE), root / "chapters" / "sums.ipynb")
-    page = "# Run statistics\n\n<!-- run statistics -->\n"
-    (root / "chapters" / "appendices" / "run_statistics.md").write_text(page)
-    monkeypatch.chdir(root)
-    return root
-
-
-@pytest.fixture
-def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what renders and checks, where a test is about running only."""
-
-    def no_pages(source: Path, staging: Path) -> Path:
-        pages = render.html_of(staging)
-        pages.mkdir(parents=True, exist_ok=True)
-        (pages / "index.html").write_text("<p>pages</p>")
-        return pages
-
-    def no_notebooks(book: RenderedBook, _: object) -> Path:
-        folder = book.html / "notebooks"
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    monkeypatch.setattr(pipeline, "jupyter_book", no_pages)
-    monkeypatch.setattr(pipeline, "write_notebooks", no_notebooks)
-    monkeypatch.setattr(pipeline, "check_pages", lambda *_: [])
 
 
 def pages(root: Path) -> dict[str, bytes]:
@@ -135,6 +64,8 @@ def test_only_what_changed_is_run_and_only_its_page_changes(
     )
     published = book / "_build" / "html" / "notebooks" / "sums.ipynb"
     assert nbformat.read(published, as_version=4) == made
+    with ZipFile(book / "_build" / "html" / "notebooks.zip") as packed:
+        assert {"intro.ipynb", "sums.ipynb", "README.md"} <= set(packed.namelist())
 
     edit(book / "chapters" / "sums.ipynb", "title", lambda text: text + " More words.")
     assert make() == 0
@@ -221,7 +152,7 @@ def test_a_dying_kernel_fails_its_own_chapter_alone(
     edit(book / "chapters" / "intro.ipynb", "cell-0", lambda _: "import os; os._exit(3)")
     assert make() == 1
     said = capsys.readouterr().out
-    assert "failed intro: DeadKernelError" in said
+    assert "failed intro, code cell 2 (import os; os._exit(3)): DeadKernelError" in said
     assert "sums: done" in said
 
 
