@@ -26,6 +26,9 @@ MNIST_NAMES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 
+#: has no doctests; two of the same name could not be imported side by side
+collect_ignore_glob = ["*/conftest.py"]
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -94,3 +95,10 @@ def make_writable(folder: Path) -> None:
     """Let the owner of a folder move it, list it and write in it."""
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         folder.chmod(folder.stat().st_mode | 0o700)
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, in one line; copytree gathers one error a file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return str(error)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from harmonic_lib.book.folders import empty, make_folder
+from harmonic_lib.book.folders import empty, make_folder, reason
 from harmonic_lib.book.notebooks import RenderedBook, stand_alone
 from harmonic_lib.book.outcomes import Outcome, read_notebook, write_whole
 from harmonic_lib.book.repository import book_address
@@ -70,7 +70,10 @@ def keep(made: Path, folder: Path) -> None:
     """Copy the notebooks out of the pages, in place of older ones."""
     make_folder(folder)
     empty(folder)
-    shutil.copytree(made, folder, dirs_exist_ok=True)
+    try:
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+    except OSError as error:
+        raise OSError(f"no notebooks could be written to {folder}: {reason(error)}") from error
 
 
 def beside(book: RenderedBook, outcomes: Sequence[Outcome]) -> dict[str, str]:

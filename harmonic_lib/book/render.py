@@ -28,6 +28,7 @@ from harmonic_lib.book.folders import (
     make_folder,
     make_room,
     make_writable,
+    reason,
 )
 from harmonic_lib.book.notices import with_notice
 from harmonic_lib.book.outcomes import Outcome, tagged, tree_digest, write_whole
@@ -224,10 +225,3 @@ def move(moves: Sequence[tuple[Path, Path]]) -> None:
         for source, place in reversed(done):
             place.rename(source)
         raise
-
-
-def reason(error: OSError) -> str:
-    """What went wrong, in one line; copytree gathers one error a file."""
-    if isinstance(error, shutil.Error):
-        return str(error.args[0][0][2])
-    return str(error)

@@ -254,8 +254,8 @@ def test_a_full_disk_leaves_the_published_pages_as_they_were(
     before = sorted(path.name for path in target.iterdir())
     (target / "index.html").write_text("the pages of yesterday")
 
-    def full(source: Path, place: Path) -> None:
-        place.mkdir()
+    def full(source: Path, place: Path, **_: bool) -> None:
+        place.mkdir(exist_ok=True)
         (place / "half").write_text("a page")
         raise shutil.Error([(str(source), str(place), "[Errno 28] No space left on device")])
 
