@@ -27,7 +27,7 @@ MNIST_NAMES = {
 }
 
 #: has no doctests; two of the same name could not be imported side by side
-collect_ignore_glob = ["*/conftest.py"]
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 
 @pytest.fixture(autouse=True)
