@@ -48,7 +48,7 @@ class RenderedBook:
     @cached_property
     def references(self) -> dict[str, Any]:
         """What ``references.py`` wrote."""
-        found: dict[str, Any] = json.loads((self.html.parent / FILE).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((self.html / FILE).read_text(encoding="utf-8"))
         return found
 
     @property

@@ -120,6 +120,7 @@ def make_alone(
     begun = time.perf_counter()
     console = Console(highlight=False, markup=False, soft_wrap=True)
     notebooks = {c.name: edition_of(read_notebook(c.path), edition) for c in book if c.runs}
+    commit, uncommitted = commit_of(root)
     again = chosen if force else set()
     kept, todo = plan([c for c in book if c.runs], notebooks, build, profile, again, console)
     now = longest_first([job for job in todo if job.chapter.name in chosen])
@@ -140,22 +141,14 @@ def make_alone(
     found = {outcome.chapter.name: outcome for outcome in [*kept, *fresh]}
     outcomes = {chapter.name: found[chapter.name] for chapter in book if chapter.runs}
     lay_out(root, build, book, notebooks, outcomes)
-    staging, key = build / "staging", rendering_key(build / "source")
-    stamp, pages = staging / "key", html_of(staging)
-    fresh_pages = not (stamp.is_file() and stamp.read_bytes() == stamp_of(key, pages))
-    if fresh_pages:
-        pages = jupyter_book(build / "source", staging)
-    commit, uncommitted = commit_of(root)
+    pages = html_of(build / "staging")
     rendered = RenderedBook(root, build / "source", pages, edition, commit)
-    made = write_notebooks(rendered, list(outcomes.values()))
-    if fresh_pages:
-        wrong = check_pages(pages, book, outcomes)
-        if wrong:
-            for line in wrong:
-                console.print(f"wrong {line}", style="red")
-            console.print(f"the pages were not published; they are in {pages}")
-            return 1
-        write_whole(stamp, stamp_of(key, pages).decode())
+    wrong, made = render(rendered, book, outcomes)
+    if wrong:
+        for line in wrong:
+            console.print(f"wrong {line}", style="red")
+        console.print(f"the pages were not published; they are in {pages}")
+        return 1
     folder = root / "_build" / PLACE / FOLDERS[edition]
     keep(made, folder)
     what = f"commit {commit[:12]}" if commit else "the newest commit: this is no git checkout"
@@ -166,6 +159,26 @@ def make_alone(
         console.print(f"{len(book)} pages built and checked in {time.perf_counter() - begun:.0f} s")
         console.print(str(target / "index.html"))
     return 0
+
+
+def render(
+    rendered: RenderedBook, book: Sequence[Chapter], outcomes: Mapping[str, Outcome]
+) -> tuple[list[str], Path]:
+    """Make pages where the kept ones are not those of these sources, and all notebooks.
+
+    Returns:
+        What is wrong with the pages, a line each, and the folder of the notebooks among them.
+    """
+    pages, staging = rendered.html, rendered.source.parent / "staging"
+    stamp, key = staging / "key", rendering_key(rendered.source)
+    if stamp.is_file() and stamp.read_bytes() == stamp_of(key, pages):
+        return [], write_notebooks(rendered, list(outcomes.values()))
+    jupyter_book(rendered.source, staging)
+    made = write_notebooks(rendered, list(outcomes.values()))
+    wrong = check_pages(pages, book, outcomes)
+    if not wrong:
+        write_whole(stamp, stamp_of(key, pages).decode())
+    return wrong, made
 
 
 def stamp_of(key: str, pages: Path) -> bytes:

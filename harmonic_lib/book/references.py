@@ -1,6 +1,6 @@
 """Sphinx extension: what each reference of the book became, for notebooks that stand alone.
 
-Beside the pages it writes ``references.json`` with two dictionaries:
+Among the pages it writes ``references.json`` with two dictionaries:
 
 - ``roles``, by page: a reference as it is written, such as ``{numref}`fig-border```, to Markdown:
   the text that the page shows, with a link into the published book;
@@ -30,7 +30,7 @@ def write_references(app: Sphinx, exception: Exception | None) -> None:
         return
     roles = {page: resolved(app, page) for page in sorted(app.env.found_docs)}
     content = {"roles": roles, "labels": labels(app.env)}
-    place = Path(app.outdir).parent / FILE
+    place = Path(app.outdir) / FILE
     place.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

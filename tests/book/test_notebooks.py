@@ -77,7 +77,7 @@ def rendered(tmp_path: Path, edition: str = "public", forms: int = 1) -> Rendere
     (html / "chapters" / "part").mkdir(parents=True, exist_ok=True)
     (html / "chapters" / "part" / "one.html").write_text(f"<main>{FORM * forms}</main>")
     references = {"roles": {"chapters/part/one": {}}, "labels": {"fig-a": "Fig. 7"}}
-    (html.parent / "references.json").write_text(json.dumps(references))
+    (html / "references.json").write_text(json.dumps(references))
     return RenderedBook(ROOT, tmp_path / "source", html, edition, COMMIT)
 
 
