@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,14 @@ WAITS = """import os, time, pathlib
 pathlib.Path("kernel").write_text(str(os.getpid()))
 while True: time.sleep(0.1)"""
 COMMAND = [sys.executable, "-c", "import sys; from harmonic_lib.cli import main; sys.exit(main())"]
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def until(condition: Callable[[], object]) -> None:
