@@ -37,6 +37,8 @@ def main() -> int:
     parser.add_argument("--checkout", type=Path, help="install the library from here")
     parser.add_argument("--out", type=Path, help="keep the executed notebooks in this folder")
     options = parser.parse_args()
+    # a kernel starts in another folder; a link stays one, as it makes the environment
+    options.python = str(Path(shutil.which(options.python) or options.python).absolute())
     paths = sorted(options.folder.rglob("*.ipynb"))
     paths = [path for path in paths if options.only is None or path.stem in options.only]
     if not paths:
