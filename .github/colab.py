@@ -89,7 +89,8 @@ def unsolved(executed: Path) -> list[str]:
         return []
     checks = [cell for cell in cells if cell["id"].startswith("check-")]
     outputs = [output for cell in checks for output in cell["outputs"]]
-    lines = [line.strip() for output in outputs for line in output.get("text", [])]
+    printed = "".join(line for output in outputs for line in output.get("text", []))
+    lines = [line for line in printed.splitlines() if line.startswith("Exercise ")]
     right = [line for line in lines if line.endswith(": right.")]
     missing = [f"{len(right)} of {len(checks)} exercises right"] * (len(right) < len(checks))
     return missing + [line for line in lines if line not in right]

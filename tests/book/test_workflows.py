@@ -88,7 +88,8 @@ def test_colabs_script_asks_that_solutions_are_right(tmp_path: Path) -> None:
         path.write_text(json.dumps({"cells": cells}))
         return path
 
-    assert unsolved(executed("solution", "Exercise 1: right.\n", "Exercise 2: right.\n")) == []
+    solved = ["Exercise 1: right.\n", "it prints more:\n\n 3\nExercise 2: right.\n"]
+    assert unsolved(executed("solution", *solved)) == []
     assert unsolved(executed("none", "Exercise 1: not answered yet.\n")) == []
     wrong = unsolved(executed("solution", "Exercise 1: right.\n", "Exercise 2: not yet. Off.\n"))
     assert wrong == ["1 of 2 exercises right", "Exercise 2: not yet. Off."]
