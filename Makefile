@@ -25,7 +25,7 @@ instructor: .venv/ready
 # students, or with NOTEBOOKS=instructor the solved ones.
 ONLY ?= finite_minima manhattan modular_addition
 NOTEBOOKS ?= student
-colab: .venv/colab
+colab: .venv/colab/ready
 	$(BIN)/python .github/colab.py _build/notebooks/$(NOTEBOOKS) --python .venv/colab/bin/python \
 		--checkout . $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
@@ -81,9 +81,9 @@ install = $(BIN)/python -m pip install --quiet --no-compile --constraint constra
 	$(call install,test)
 	touch $@
 
-.venv/colab: .venv/ready tests/files/colab-packages.txt .github/colab_image.py
-	rm -rf $@
-	$(BIN)/python .github/colab_image.py $@
+.venv/colab/ready: .venv/ready tests/files/colab-packages.txt .github/colab_image.py
+	rm -rf .venv/colab
+	$(BIN)/python .github/colab_image.py .venv/colab
 	touch $@
 
 .venv/browse: .venv/test

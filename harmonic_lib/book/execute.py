@@ -27,6 +27,7 @@ from harmonic_lib.book.kernel import ENGINE
 from harmonic_lib.book.long_outputs import cut
 from harmonic_lib.book.outcomes import (
     Outcome,
+    code_cells,
     faults,
     first_line,
     outcome_path,
@@ -99,7 +100,8 @@ def run_all(
     threads = threads_a_chapter(workers, console)
     environment = own_environment(build / "settings") | {"OMP_NUM_THREADS": str(threads)}
     # a chapter that draws names one of them
-    if any("harmonic_lib" in c.source or "matplotlib" in c.source for c in code_cells(todo)):
+    sources = [cell.source for job in todo for cell in code_cells(job.notebook)]
+    if any("harmonic_lib" in source or "matplotlib" in source for source in sources):
         list_fonts(environment)
     with (
         torch_threads(threads),
@@ -228,11 +230,6 @@ def in_one_line(text: str, most: int = 300) -> str:
     """A message without line ends; a very long one is cut."""
     whole = " ".join(text.split())
     return whole if len(whole) <= most else f"{whole[:most]}…"
-
-
-def code_cells(jobs: Sequence[Job]) -> list[NotebookNode]:
-    """The code cells of chapters."""
-    return [cell for job in jobs for cell in job.notebook.cells if cell.cell_type == "code"]
 
 
 def stop(pool: ThreadPoolExecutor, at_work: list[Running]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from harmonic_lib.book.editions import QUIZ
-from harmonic_lib.book.outcomes import Outcome, tagged
+from harmonic_lib.book.outcomes import Outcome, code_cells, tagged
 from harmonic_lib.book.plain import Words, details, plain
 from harmonic_lib.book.quiz_cells import HIDDEN, quiz_cells
 from harmonic_lib.book.references import FILE
@@ -75,7 +75,7 @@ def stand_alone(book: RenderedBook, outcome: Outcome, executed: NotebookNode) ->
     words = Words(
         roles=book.references["roles"][page],
         labels=book.references["labels"],
-        values=glued(executed.cells),
+        values=glued(executed),
     )
     exercises = any(cell.id.startswith("check-") for cell in executed.cells)
     cells = [about(book, outcome, exercises)]
@@ -85,7 +85,7 @@ def stand_alone(book: RenderedBook, outcome: Outcome, executed: NotebookNode) ->
         if cell.id == "set-up":
             cell.source = set_up_cell(book.root, book.commit)
         if cell.cell_type == "code":
-            cells += code_cells(cell, words)
+            cells += with_caption(cell, words)
         elif QUIZ.search(cell.source):
             html = (book.html / f"{page}.html").read_text(encoding="utf-8")
             script = book.root / "_static" / "quiz.js"
@@ -99,12 +99,11 @@ def stand_alone(book: RenderedBook, outcome: Outcome, executed: NotebookNode) ->
     return made
 
 
-def glued(cells: Sequence[NotebookNode]) -> dict[str, str]:
-    """The values that the cells have glued, by name."""
+def glued(executed: NotebookNode) -> dict[str, str]:
+    """The values that a chapter's cells have glued, by name."""
     return {
         output.metadata["scrapbook"]["name"]: ast.literal_eval(output.data[GLUED])
-        for cell in cells
-        if cell.cell_type == "code"
+        for cell in code_cells(executed)
         for output in cell.outputs
         if GLUED in output.get("data", {})
     }
@@ -140,7 +139,7 @@ def about(book: RenderedBook, outcome: Outcome, exercises: bool) -> NotebookNode
     return cell
 
 
-def code_cells(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
+def with_caption(cell: NotebookNode, words: Words) -> Iterator[NotebookNode]:
     """A cell of code with its outputs; below a figure, its caption and what is to be seen."""
     shown, hidden = cell.metadata.get("mystnb", {}), tagged(cell, "hide-input")
     tags = [tag for tag in ("parameters", "solution") if tagged(cell, tag)]

@@ -186,7 +186,7 @@ def stamp_of(key: str, pages: Path) -> bytes:
 
     The notebooks among them are written in every build.
     """
-    found = [p for p in files_below(pages) if PLACE not in p.relative_to(pages).parts[0]]
+    found = [p for p in files_below(pages) if not p.relative_to(pages).parts[0].startswith(PLACE)]
     return f"{key} {tree_digest(pages, sorted(found))}".encode()
 
 

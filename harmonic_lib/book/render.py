@@ -31,7 +31,7 @@ from harmonic_lib.book.folders import (
     reason,
 )
 from harmonic_lib.book.notices import with_notice
-from harmonic_lib.book.outcomes import Outcome, tagged, tree_digest, write_whole
+from harmonic_lib.book.outcomes import Outcome, code_cells, tagged, tree_digest, write_whole
 from harmonic_lib.interrupts import undisturbed
 from harmonic_lib.paths import PACKAGE
 
@@ -47,7 +47,7 @@ def rendered_copy(source: NotebookNode, outcome: NotebookNode) -> NotebookNode:
     The key of an outcome holds the code cells, so these are the same ones in the same
     order. Prose and metadata are those of the source, also where they have changed since.
     """
-    ran = [cell for cell in outcome.cells if cell.cell_type == "code"]
+    ran = code_cells(outcome)
     injected = next((cell for cell in ran if tagged(cell, "injected-parameters")), None)
     results = iter([cell for cell in ran if cell is not injected])
     page = copy.deepcopy(source)
@@ -102,8 +102,8 @@ def write_sources(
         write_whole(place, text)
 
 
-def jupyter_book(source: Path, staging: Path) -> Path:
-    """Render all pages anew; their folder.
+def jupyter_book(source: Path, staging: Path) -> None:
+    """Render all pages anew, into ``html_of(staging)``.
 
     Raises:
         ValueError: Jupyter Book failed or warned; the message has its first lines.
@@ -127,7 +127,6 @@ def jupyter_book(source: Path, staging: Path) -> Path:
         if full in log:
             raise OSError(errno.ENOSPC, full, str(staging))
         raise ValueError("Jupyter Book stopped:\n" + complaints(log))
-    return html_of(staging)
 
 
 def html_of(staging: Path) -> Path:

@@ -36,11 +36,10 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def quiet_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what renders and checks, where a test is about running only."""
 
-    def no_pages(source: Path, staging: Path) -> Path:
+    def no_pages(source: Path, staging: Path) -> None:
         pages = render.html_of(staging)
         pages.mkdir(parents=True, exist_ok=True)
         (pages / "index.html").write_text("<p>pages</p>")
-        return pages
 
     def no_notebooks(book: RenderedBook, outcomes: object) -> Path:
         folder = book.html / "notebooks"
