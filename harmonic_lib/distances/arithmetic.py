@@ -13,17 +13,13 @@ def length(v: Tensor, p: float) -> Tensor:
     return power((v * v).sum(-1), 0.5)
 
 
-def unit_of(x: Tensor, w: Tensor) -> Tensor:
-    """A power of two near the largest entry of ``x`` and ``w``: dividing by it is exact.
-
-    It keeps squares from over- and underflowing, and cancels from the result, so no
-    gradient passes through it.
-    """
-    largest = w.detach().abs().amax()
-    if x.numel() > 0:
-        largest = torch.maximum(largest, x.detach().abs().amax())
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-    return torch.where(largest > 0, unit, 1.0)
+def scaled_length(v: Tensor) -> Tensor:
+    """The 2-norm along the last axis, of any vector: in units of its largest entry, where squares
+    of that might over- or underflow."""
+    largest = v.detach().abs().amax(-1)  # cancels: no gradient passes
+    least = torch.finfo(v.dtype).tiny ** 0.4
+    unit = torch.where((largest > least) & (largest < 1 / least), 1.0, largest)
+    return unit * length(v * inverse(unit).unsqueeze(-1), p=2)
 
 
 def power(v: Tensor, exponent: float, beside_one: bool = False) -> Tensor:

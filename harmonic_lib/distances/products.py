@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harmonic_lib.distances.arithmetic import length, unit_of
+from harmonic_lib.distances.arithmetic import scaled_length
 from harmonic_lib.distances.engine import FEW, transformed
-from harmonic_lib.distances.pairwise import Norm, every_pair
+from harmonic_lib.distances.pairwise import Norm, PowerSum, every_pair
 
 Exact = Callable[[Tensor, Tensor], Tensor]
 
@@ -24,33 +24,37 @@ NEAREST = 4
 def euclidean(x: Tensor, w: Tensor, linear: Linear | None = None) -> Tensor:
     r""":math:`\lVert A(x - w) \rVert_2`, A ``linear`` or nothing: (..., D), (K, D) -> (..., K).
 
-    In float64, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
+    For float64 input, or with at most :data:`FEW` prototypes, from the differences of Ax and Aw.
     Else one matrix product gives :math:`\lVert Ax \rVert^2 + \lVert Aw \rVert^2 - 2 Ax \cdot Aw`,
-    in float64, because its rounding error is a few :math:`\epsilon` of the squared lengths and
-    not of the result. The nearest prototypes are then :func:`refined` by A(x - w).
+    because its rounding error is a few :math:`\epsilon` of the squared lengths and not of the
+    result. The nearest prototypes are then :func:`refined` by A(x - w).
+
+    Squares of float32 numbers are taken in float64, which none of them leaves, and where they
+    are not, in units of a pair's own: a unit common to all vectors would do as well, but for one
+    that is huge, which would cost all others their digits.
     """
-    unit = unit_of(x, w)
-    x, w = x / unit, w / unit
     by_differences = len(w) <= FEW or w.dtype == torch.float64
-    if by_differences and linear is None:
-        return unit * every_pair(Norm(2), x, w)
-    # Apple's GPUs have no float64: there the error is that of float32.
+    # Apple's GPUs have no float64: there the error and the range are those of float32.
     wide = torch.float32 if x.device.type == "mps" else torch.float64
+    norm = PowerSum(2) if w.dtype == wide else Norm(2)
     ax, aw = x.to(wide), w.to(wide)
+    if by_differences and linear is None:
+        return every_pair(norm, ax, aw).to(w.dtype)
     if linear is not None:
         ax, aw = linear(ax, aw)
-    squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
     eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
     if by_differences:
-        d, resolution = every_pair(Norm(2), ax, aw), 8 * eps * squares.detach().sqrt()
+        of_x, of_w = (scaled_length(v.detach()) for v in (ax, aw))
+        d, resolution = every_pair(norm, ax, aw), 8 * eps * of_x.unsqueeze(-1).maximum(of_w)
     else:
+        squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
         d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
         resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
-        return length(x - w if linear is None else linear(x - w)[0], p=2)
+        return scaled_length(x - w if linear is None else linear(x - w)[0])
 
-    return unit * refined(d, resolution, exact, x, w)
+    return refined(d, resolution, exact, x, w)
 
 
 def refined(

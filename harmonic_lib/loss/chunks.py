@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from harmonic_lib.distances import Distance
-from harmonic_lib.distances.arithmetic import over, unit_of
+from harmonic_lib.distances.arithmetic import over
 from harmonic_lib.distances.engine import note
 from harmonic_lib.distances.euclidean import Euclidean
-from harmonic_lib.harmax import Link, floor
+from harmonic_lib.harmax import Link, floor, link
 
 NEAR = 0.25
 """A squared distance below so much of the two squared lengths is not left to a product: it
 would have lost two more bits than the lengths have."""
+
+RANGE = 1e12
+"""A squared length from which its products may leave the range of float32, or lose all digits."""
 
 PAIRS = 2**20
 """The most numbers in the differences of near pairs at once."""
@@ -82,6 +86,31 @@ def by_logits(
     return losses, sums
 
 
+def in_two_ways(
+    first: Tensor,
+    ways: tuple[Callable[..., Found], Callable[..., Found]],
+    leaves: list[Tensor],
+    chunks: Chunks,
+    weights: Tensor | None,
+) -> Found:
+    """The rows that are ``first``, (N), one way, and the others another."""
+    x, *others = leaves
+    losses = x.new_empty(len(x))
+    sums = [torch.zeros_like(v) if v.requires_grad else None for v in leaves]
+    for rows, way in zip((first.nonzero(), (~first).nonzero()), ways, strict=True):
+        rows = rows.squeeze(-1)
+        if len(rows) == 0:
+            continue
+        some = x[rows].detach().requires_grad_(x.requires_grad)
+        own = replace(chunks, classes=chunks.classes[rows])
+        found = way([some, *others], own, None if weights is None else weights[rows])
+        losses[rows] = found[0]
+        for total, part in zip(sums, found[1], strict=True):
+            if total is not None and part is not None:
+                total.index_add_(0, rows, part) if total is sums[0] else total.add_(part)
+    return losses, sums
+
+
 def by_products(
     distance: Euclidean,
     exponent: float,
@@ -102,8 +131,14 @@ def by_products(
     coordinates, metric = distance.coordinates(*leaves[:2]), distance.metric(leaves[1].dtype)
     losses = leaves[0].new_empty(len(leaves[0]))
     with torch.no_grad():
+        sides = centred(*coordinates, metric)
+    if not sides.fit.all():
+        harmonic = link("harmonic", exponent=exponent)
+        ways = partial(by_products, distance, exponent), partial(by_logits, distance, harmonic)
+        return in_two_ways(sides.fit, ways, leaves, chunks, weights)
+    with torch.no_grad():
         gradients = in_coordinates(
-            distance, exponent, leaves, coordinates, metric, chunks, weights, losses
+            distance, exponent, leaves, coordinates, metric, sides, chunks, weights, losses
         )
     outputs = coordinates if metric is None else (*coordinates, metric)
     return losses, gradients_of(outputs, leaves, gradients)
@@ -115,13 +150,14 @@ def in_coordinates(
     leaves: list[Tensor],
     coordinates: tuple[Tensor, Tensor],
     metric: Tensor | None,
+    sides: Sides,
     chunks: Chunks,
     weights: Tensor | None,
     losses: Tensor,
 ) -> tuple[Tensor, ...]:
     """Fills in the losses of :func:`by_products`; returns the gradients in the coordinates."""
     x, w, *_ = leaves
-    of_x, of_w, unit = centred(*coordinates, metric)
+    of_x, of_w, unit = sides.of_x, sides.of_w, sides.unit
     u, pu, squares_u, sizes_u = of_x.vectors, of_x.mapped, of_x.squares, of_x.sizes
     v, pv, squares_v, sizes_v = of_w.vectors, of_w.mapped, of_w.squares, of_w.sizes
     grad_metric = None if metric is None else torch.zeros_like(metric)
@@ -192,16 +228,33 @@ class Side:
     """|u| |Pu|, (N): the rounding of a product is some eps of it, whatever P is."""
 
 
-def centred(u: Tensor, v: Tensor, metric: Tensor | None) -> tuple[Side, Side, Tensor]:
-    """Both less the mean of v, in some unit, which comes last."""
-    mean = v.mean(0)
-    u, v, unit = u - mean, v - mean, v.new_ones(())
-    sides = side(u, metric), side(v, metric)
-    largest = float(torch.cat([each.sizes for each in sides]).amax())
-    if not 1e-12 < largest < 1e12:  # some square might leave the range of float32
-        unit = unit_of(u, v)
-        sides = side(u.div_(unit), metric), side(v.div_(unit), metric)
-    return *sides, unit
+@dataclass
+class Sides:
+    """Both sides, less the middle of the prototypes, in some unit."""
+
+    of_x: Side
+    of_w: Side
+    unit: Tensor
+    fit: Tensor
+    """The rows of x whose squared distances stay within the range of float32, (N)."""
+
+
+def centred(u: Tensor, v: Tensor, metric: Tensor | None) -> Sides:
+    """Both sides about the mean of v; where a square might leave the range of float32, about the
+    median of v and in a unit near its size, on which a few huge vectors have no influence."""
+    mean, unit = v.mean(0), v.new_ones(())
+    of_x, of_w = side(u - mean, metric), side(v - mean, metric)
+    largest = float(torch.cat([of_x.sizes, of_w.sizes]).amax())
+    if 1e-12 < largest < RANGE:
+        return Sides(of_x, of_w, unit, torch.ones_like(of_x.sizes, dtype=torch.bool))
+    middle = v.median(0).values
+    u, v = u - middle, v - middle
+    for vectors in (u, v):  # v last: it decides, unless its vectors are all the same
+        typical = vectors.abs().amax(1).median()
+        unit = torch.where((typical > 0) & typical.isfinite(), typical, unit)
+    unit = torch.ldexp(torch.ones_like(unit), torch.frexp(unit).exponent)
+    of_x, of_w = side(u / unit, metric), side(v / unit, metric)
+    return Sides(of_x, of_w, unit, (of_x.sizes < RANGE) & (of_w.sizes < RANGE).all())
 
 
 def side(u: Tensor, metric: Tensor | None) -> Side:
