@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harmonic_lib.checks import check_size
+from harmonic_lib import settings
+from harmonic_lib.checks import check_number, check_size
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.distances.cosine import Cosine
 from harmonic_lib.harmax import Link, link
@@ -25,6 +28,9 @@ class HarmonicHead(nn.Module):
     Shapes: ``(..., in_features) -> (..., num_classes)``. ``head.weight`` is (K, D); its
     rows are the class centres, drawn from a normal distribution with variance 1/D.
 
+    A ``state_dict`` also holds the distance with its options, the link and the exponent. The
+    exponent is loaded; a state of another distance or link is refused.
+
     Args:
         in_features: D, the width of an input.
         num_classes: K, the number of prototypes.
@@ -36,12 +42,14 @@ class HarmonicHead(nn.Module):
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
         link: from distances to logits: a name or a value of ``harmonic_lib.link``.
+        device, dtype: of the own parameters, as in ``nn.Linear``.
 
     Raises:
         ValueError: a size below 1, an unknown name, an exponent that is not a positive number
             or beside a link without one, a cosine softmax of another distance, or a
             ``weight`` of another shape.
-        TypeError: a ``weight``, ``distance`` or ``link`` of another type.
+        TypeError: a ``weight``, ``distance`` or ``link`` of another type, or a ``device`` or
+            ``dtype`` beside a ``weight``.
     """
 
     def __init__(
@@ -52,28 +60,91 @@ class HarmonicHead(nn.Module):
         exponent: float | None = None,
         weight: nn.Parameter | None = None,
         link: str | Link = "harmonic",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.in_features = check_size("in_features", in_features)
-        self.num_classes = check_size("num_classes", num_classes)
+        shape = check_size("num_classes", num_classes), check_size("in_features", in_features)
         self.link = as_link(link, exponent, in_features)
-        self.exponent = self.link.options.get("exponent")
         cosine_alone = self.link.name == "cosine_softmax"
         if distance is None:
             distance = "cosine" if cosine_alone else "euclidean"
         self.distance = as_distance(distance, in_features)
+        if isinstance(distance, str):
+            self.distance.to(device=device, dtype=dtype)
         if cosine_alone and not isinstance(self.distance, Cosine):
             raise ValueError(f"cosine_softmax needs the cosine distance, got {self.distance}")
         if weight is None:
-            self.weight = nn.Parameter(torch.empty(num_classes, in_features))
+            self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
             self.reset_parameters()
         else:
-            check_shared(weight, (num_classes, in_features))
+            check_shared(weight, shape)
             self.weight = weight
 
     def reset_parameters(self) -> None:
         """Draw the prototypes anew: independent normal entries of variance 1/D."""
         nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
+
+    @property
+    def in_features(self) -> int:
+        """D, the width of an input."""
+        return self.weight.shape[1]
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of prototypes."""
+        return self.weight.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """K, under the name that it has in ``nn.Linear``."""
+        return self.num_classes
+
+    @out_features.setter
+    def out_features(self, value: int) -> None:  # transformers sets it where it resizes weights
+        if value != self.num_classes:
+            raise ValueError(f"out_features is the number of prototypes, {self.num_classes}")
+
+    @property
+    def exponent(self) -> float | None:
+        """The exponent n of the link; None where the link has none. It can be set."""
+        return self.link.options.get("exponent")
+
+    @exponent.setter
+    def exponent(self, value: float) -> None:
+        if "exponent" not in self.link.options:
+            raise ValueError(f"an exponent has no place in this link: {self.link}")
+        self.link = link(self.link.name, **{**self.link.options, "exponent": value})
+
+    @torch.no_grad()
+    def match(self, features: Tensor, spread: float = 1.0) -> float:
+        """Set the exponent so that the logits of an input differ by order 1 between classes.
+
+        The ``spread`` is their standard deviation over the classes, averaged over the inputs;
+        logits are n times those of exponent 1.
+
+        Args:
+            features: inputs of the head, (..., D); of more than 512 rows, 512 evenly spaced ones.
+            spread: the wanted standard deviation.
+
+        Returns:
+            The exponent.
+
+        Raises:
+            ValueError: a link without an exponent, a spread that is not a positive number, or
+                features at equal distances from all prototypes: no exponent tells them apart.
+        """
+        check_number("spread", spread)
+        before, self.exponent = self.exponent or 1.0, 1.0  # refuses a link without one
+        try:
+            rows = features.reshape(-1, features.shape[-1])
+            rows = rows[:: math.ceil(len(rows) / MATCHED)] if len(rows) else rows
+            found = float(self(rows).double().std(-1, correction=0).mean())
+            matched = spread / check_number("the spread at exponent 1", found)
+        finally:
+            self.exponent = before
+        self.exponent = matched
+        return matched
 
     def forward(self, x: Tensor) -> Tensor:
         return self.link(self.distance(x, self.weight))
@@ -86,12 +157,18 @@ class HarmonicHead(nn.Module):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
         max_mb: float | None = None,
+        weight: Tensor | None = None,
     ) -> Tensor:
         """``F.cross_entropy(head(x), y)`` and its gradients, in little memory, for many classes.
 
         (..., D), (...) -> a number, or (...) where ``reduction`` is "none". Arguments and errors
-        are those of :func:`harmonic_lib.harmonic_cross_entropy`.
+        are those of :func:`harmonic_lib.harmonic_cross_entropy`; ``weight`` is for the classes.
+
+        Raises:
+            RuntimeError: the prototypes are sharded, as FSDP2 leaves them outside of ``forward``.
         """
+        if hasattr(self.weight, "full_tensor"):  # a DTensor, whose class takes a second to load
+            raise RuntimeError(SHARDED)
         loss: Tensor = cross_entropy(
             x,
             self.weight,
@@ -102,11 +179,51 @@ class HarmonicHead(nn.Module):
             label_smoothing=label_smoothing,
             reduction=reduction,
             max_mb=max_mb,
+            weight=weight,
         )
         return loss
 
+    def get_extra_state(self) -> Tensor:
+        return settings.to_tensor(settings.of(self.distance, self.link))
+
+    def set_extra_state(self, state: Tensor) -> None:
+        given = self.checked(state)
+        self.link = link(given["link"]["name"], **given["link"]["options"])
+
+    def checked(self, state: Tensor, name: str = "this head") -> settings.Settings:
+        """The settings in a state; refuses those of another distance or link."""
+        own, given = settings.of(self.distance, self.link), settings.from_tensor(state)
+        if settings.without_exponent(own) != settings.without_exponent(given):
+            raise ValueError(
+                f"{name} has {settings.in_words(own)}, and the state is that of a head with "
+                f"{settings.in_words(given)}"
+            )
+        return given
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
+    ) -> None:
+        key = f"{prefix}_extra_state"
+        if key in state_dict:  # before a weight is touched
+            self.checked(state_dict[key], prefix.rstrip(".") or "this head")
+        elif f"{prefix}weight" in state_dict:
+            own = settings.in_words(settings.of(self.distance, self.link))
+            warnings.warn(
+                f"the state does not say of which head it is; it is taken for one with {own}",
+                stacklevel=2,
+            )
+            state_dict[key] = self.get_extra_state()  # in a copy that load_state_dict made
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, link={self.link}"
+
+
+SHARDED = """the prototypes are sharded: FSDP2 gathers them for forward alone. After fully_shard,
+torch.distributed.fsdp.register_fsdp_forward_method(head, "loss") makes it gather them for loss"""
+
+MATCHED = 512
+"""The most rows that :meth:`HarmonicHead.match` looks at."""
 
 
 def as_link(given: str | Link, exponent: float | None, in_features: int) -> Link:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,10 +135,167 @@ def test_state_dict_round_trip() -> None:
     torch.save(head.state_dict(), file)
     file.seek(0)
     state = torch.load(file, weights_only=True)
-    assert list(state) == ["weight"]
+    assert list(state) == ["weight", "_extra_state"]
     other.load_state_dict(state)
     x = torch.randn(5, 6)
     assert torch.equal(head(x), other(x))
+
+
+STATES = {name_of(form): form for form in FORMS}
+
+
+@pytest.mark.parametrize("saved", STATES)
+@pytest.mark.parametrize("own", STATES)
+def test_a_state_fits_a_head_of_its_own_form_alone(own: str, saved: str) -> None:
+    source = hl.HarmonicHead(6, 4, build(STATES[saved], 6), exponent=3.25).eval()
+    target = hl.HarmonicHead(6, 4, build(STATES[own], 6), exponent=7).eval()
+    if own == saved:
+        target.load_state_dict(source.state_dict())
+        assert target.exponent == 3.25
+        x = torch.randn(5, 6)
+        assert torch.equal(target(x), source(x))
+        return
+    before = copy.deepcopy(target.state_dict())
+    names = [STATES[own].name, STATES[saved].name]
+    with pytest.raises(ValueError, match=f"{names[0]}.*{names[1]}"):
+        target.load_state_dict(source.state_dict())
+    assert target.exponent == 7
+    for key, value in target.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("own", "saved"),
+    [
+        ({"distance": hl.distance("minkowski", p=3)}, {"distance": hl.distance("minkowski", p=4)}),
+        ({"link": hl.link("gaussian", sigma=1)}, {"link": hl.link("gaussian", sigma=2)}),
+        ({"link": "isomax"}, {"link": "harmonic"}),
+        (
+            {"link": hl.link("student_t", exponent=2, scale=1)},
+            {"link": hl.link("student_t", exponent=2, scale=2)},
+        ),
+    ],
+)
+def test_options_and_links_are_part_of_the_state(
+    own: dict[str, Any], saved: dict[str, Any]
+) -> None:
+    state = hl.HarmonicHead(6, 4, **saved).state_dict()
+    with pytest.raises(
+        ValueError, match=r"this head has .*, and the state is that of a head with "
+    ):
+        hl.HarmonicHead(6, 4, **own).load_state_dict(state)
+
+
+def test_a_state_in_a_network_is_found_and_refused_by_its_place() -> None:
+    network = nn.Sequential(nn.Linear(6, 6), hl.HarmonicHead(6, 4, "cosine"))
+    other = nn.Sequential(nn.Linear(6, 6), hl.HarmonicHead(6, 4))
+    with pytest.raises(ValueError, match=r"^1 has euclidean\(\).*with cosine\(\)"):
+        other.load_state_dict(network.state_dict())
+
+
+def test_an_old_state_loads_with_a_warning() -> None:
+    head = hl.HarmonicHead(6, 4, exponent=5)
+    with pytest.warns(UserWarning, match=r"taken for one with euclidean\(\).*exponent=5"):
+        head.load_state_dict({"weight": torch.ones(4, 6)})
+    assert (head.weight == 1).all()
+
+
+def test_a_state_that_is_none_is_named() -> None:
+    state = hl.HarmonicHead(6, 4).state_dict()
+    state["_extra_state"] = torch.zeros(3)
+    with pytest.raises(ValueError, match="expected the settings of a harmonic head"):
+        hl.HarmonicHead(6, 4).load_state_dict(state)
+
+
+def test_the_exponent_can_be_set() -> None:
+    head, x = hl.HarmonicHead(6, 4, exponent=2), torch.randn(5, 6)
+    before = head(x)
+    head.exponent = 5
+    assert head.exponent == 5
+    torch.testing.assert_close(head(x), 2.5 * before)
+    y = torch.randint(4, (5,))
+    torch.testing.assert_close(head.loss(x, y), F.cross_entropy(2.5 * before, y))
+
+
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, "2", None])
+def test_a_wrong_exponent_changes_nothing(value: Any) -> None:
+    head = hl.HarmonicHead(6, 4, exponent=2)
+    with pytest.raises(ValueError, match="exponent must be a positive finite number"):
+        head.exponent = value
+    assert head.exponent == 2
+
+
+def test_a_link_without_an_exponent_takes_none() -> None:
+    head = hl.HarmonicHead(6, 4, link="isomax")
+    assert head.exponent is None
+    with pytest.raises(ValueError, match=r"no place in this link: isomax\(tau=10\)"):
+        head.exponent = 2.0
+    with pytest.raises(ValueError, match="no place in this link"):
+        head.match(torch.randn(5, 6))
+
+
+@pytest.mark.parametrize("form", [f for f in FORMS if f.form != "hard"], ids=name_of)
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_matched_logits_have_the_spread(form: hl.DistanceSpec, spread: float) -> None:
+    head, x = hl.HarmonicHead(16, 50, build(form, 16)).eval(), 4 * torch.randn(7, 9, 16)
+    assert head.match(x, spread) == head.exponent
+    z = head(x).double().detach().numpy()
+    assert np.std(z, axis=-1).mean() == pytest.approx(spread, rel=1e-5)
+
+
+def test_many_rows_are_matched_by_some_of_them() -> None:
+    head, x = hl.HarmonicHead(16, 50), torch.randn(100_000, 16)
+    assert head.match(x) == pytest.approx(head.match(x[:500]), rel=0.1)
+
+
+@pytest.mark.parametrize("features", [torch.zeros(0, 6), torch.full((5, 6), math.nan)])
+def test_features_that_tell_nothing_are_refused(features: Tensor) -> None:
+    head = hl.HarmonicHead(6, 4, exponent=3)
+    with pytest.raises(ValueError, match="the spread at exponent 1 must be a positive finite"):
+        head.match(features)
+    assert head.exponent == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_made_without_memory_is_initialised_by_its_resets(name: str) -> None:
+    with torch.device("meta"):
+        head = hl.HarmonicHead(6, 400, name)
+    head.to_empty(device="cpu")
+    for parameter in head.parameters():
+        parameter.data.fill_(math.nan)
+    for module in head.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    torch.manual_seed(1)
+    assert all(parameter.isfinite().all() for parameter in head.parameters())
+    assert float(head.weight.detach().std()) == pytest.approx(6**-0.5, rel=0.1)
+    if name == "mahalanobis":
+        assert torch.equal(head.distance.precision.round(decimals=6), torch.eye(6))
+
+
+@pytest.mark.parametrize("form", ["full", "cholesky", "diagonal"])
+def test_a_reset_keeps_the_precision_that_was_given(form: str) -> None:
+    precision = torch.rand(6) + 0.5 if form == "diagonal" else torch.eye(6) + 0.1
+    distance = hl.distance("mahalanobis", dim=6, form=form, precision=precision)
+    before = distance.precision.detach().clone()
+    nn.init.normal_(distance.weight)
+    distance.reset_parameters()
+    assert torch.equal(distance.precision, before)
+
+
+def test_device_and_dtype_are_those_of_a_linear_layer() -> None:
+    head = hl.HarmonicHead(6, 4, "mahalanobis", device="meta", dtype=torch.bfloat16)
+    assert {(p.device.type, p.dtype) for p in head.parameters()} == {("meta", torch.bfloat16)}
+
+
+def test_sizes_are_those_of_the_weight() -> None:
+    head = hl.HarmonicHead(6, 4)
+    head.weight = nn.Parameter(torch.randn(9, 6))
+    head.out_features = 9  # what transformers does after a resize
+    assert (head.in_features, head.num_classes, head.out_features) == (6, 9, 9)
+    assert head(torch.randn(2, 6)).shape == (2, 9)
+    with pytest.raises(ValueError, match="the number of prototypes, 9"):
+        head.out_features = 4
 
 
 def test_a_deep_copy_shares_nothing() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -105,6 +106,12 @@ class Distance(nn.Module):
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         """The distance itself, for ``x`` of shape (..., D) and ``w`` of shape (K, D)."""
         raise NotImplementedError
+
+    def options(self) -> dict[str, object]:
+        """The arguments that build it, but for tensors: those whose value it still has."""
+        known = {"form": self.spec.form} if getattr(self, "spec", None) else {}
+        known |= {k: v for k, v in vars(self).items() if not isinstance(v, Tensor)}
+        return {name: known[name] for name in signature(type(self)).parameters if name in known}
 
     def extra_repr(self) -> str:
         form = [self.spec.form] if getattr(self, "spec", None) and self.spec.form else []

@@ -55,10 +55,16 @@ class Mahalanobis(Euclidean):
         super().__init__()
         self.spec = form_of(self.spec, form)
         self.dim = check_size("dim", dim)
-        self.weight = nn.Parameter(torch.zeros((dim,) if form == "diagonal" else (dim, dim)))
-        if precision is not None:
+        self.weight = nn.Parameter(torch.empty((dim,) if form == "diagonal" else (dim, dim)))
+        self._first = None if precision is None else self.weight_for(precision)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Make P again what it was at first: ``precision``, or the identity."""
+        nn.init.zeros_(self.weight)
+        if self._first is not None:
             with torch.no_grad():
-                self.weight.copy_(self.weight_for(precision))
+                self.weight.copy_(self._first)
 
     def pairwise(self, x: Tensor, w: Tensor) -> Tensor:
         if x.shape[-1] != self.dim:

@@ -34,11 +34,13 @@ Found = tuple[Tensor, list[Tensor | None]]
 
 @dataclass
 class Chunks:
-    """The classes of all rows, and what is common to the chunks of them."""
+    """The classes of all rows, (N), or soft labels, (N, K), and what is common to the chunks."""
 
     classes: Tensor
     label_smoothing: float
     megabytes: float
+    of_class: Tensor | None = None
+    """A weight for each class, (K)."""
     noise: Tensor | None = None
 
     def slices(self, w: Tensor, copies: int) -> list[slice]:
@@ -73,7 +75,11 @@ def by_logits(
         with chunks.same_noise():
             logits = link(distance(x_rows, w))
         each = F.cross_entropy(
-            logits, chunks.classes[rows], reduction="none", label_smoothing=chunks.label_smoothing
+            logits,
+            chunks.classes[rows],
+            weight=chunks.of_class,
+            reduction="none",
+            label_smoothing=chunks.label_smoothing,
         )
         losses[rows] = each.detach()
         if weights is not None:

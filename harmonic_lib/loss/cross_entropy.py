@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ def harmonic_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
     max_mb: float | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     r"""The harmonic loss, :math:`-\log p_y`, :math:`p_k \propto d(x, w_k)^{-n}`, in little memory.
 
@@ -54,7 +55,8 @@ def harmonic_cross_entropy(
     Args:
         x: inputs, (..., D), floating; computed in float32 at least, also under autocast.
         w: prototypes, (K, D).
-        y: the class of each input, (...), integers from 0 to K - 1, or ``ignore_index``.
+        y: the class of each input, (...), integers from 0 to K - 1, or ``ignore_index``; or
+            soft labels, (..., K), the probabilities of the classes, through logits of chunks.
         distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module.
         exponent: n > 0; None for sqrt(D).
         ignore_index: inputs of this class have no loss and no gradient, whatever they hold.
@@ -63,9 +65,12 @@ def harmonic_cross_entropy(
             0 for the ignored; then the gradient is computed in the backward pass.
         max_mb: about how many MiB all (rows, K) matrices may take at once; None for 64. One row
             at a time is the least.
+        weight: a weight for each class, (K), not negative. "mean" then divides by the sum of the
+            weights of the inputs' classes; for soft labels by the number of inputs.
 
     Raises:
-        TypeError: ``x`` or ``w`` is not a floating-point tensor, or ``y`` no integer one.
+        TypeError: ``x`` or ``w`` is not a floating-point tensor, or ``y`` neither integers nor
+            probabilities.
         ValueError: shapes, devices, classes or options do not fit; an unknown name.
         RuntimeError: in the backward pass, where the gradient is to be differentiated again.
 
@@ -83,6 +88,7 @@ def harmonic_cross_entropy(
         label_smoothing=label_smoothing,
         reduction=reduction,
         max_mb=max_mb,
+        weight=weight,
     )
     return loss
 
@@ -98,48 +104,98 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
     max_mb: float | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """:func:`harmonic_cross_entropy`, with the logits of any link."""
     check_inputs(x, w)
-    y = as_classes(y, x, len(w), ignore_index)
+    y = as_targets(y, x, len(w), ignore_index)
     check_name("reduction", reduction, ("mean", "sum", "none"))
     if check_number("label_smoothing", label_smoothing, "non-negative") > 1:
         raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing!r}")
     megabytes = MAX_MB if max_mb is None else check_number("max_mb", max_mb)
 
     dtype = torch.promote_types(torch.promote_types(x.dtype, w.dtype), torch.float32)
-    rows, classes, kept = x.reshape(-1, x.shape[-1]), y.reshape(-1), y != ignore_index
+    soft = y.is_floating_point()
+    rows, targets = x.reshape(-1, x.shape[-1]), y.reshape(-1, *y.shape[x.ndim - 1 :])
+    kept = torch.ones_like(y[..., 0], dtype=torch.bool) if soft else y != ignore_index
     if not kept.all():
-        rows, classes = rows[kept.reshape(-1)], classes[kept.reshape(-1)]
-    if isinstance(distance, Euclidean) and link.name == "harmonic":
+        rows, targets = rows[kept.reshape(-1)], targets[kept.reshape(-1)]
+    of_class = None if weight is None else as_weights(weight, w).to(dtype)
+    of_row = None if of_class is None or soft else of_class[targets]
+    spread_out = soft or (of_class is not None and label_smoothing > 0)
+    if isinstance(distance, Euclidean) and link.name == "harmonic" and not spread_out:
         compute = partial(by_products, distance, link.options["exponent"])
     else:
         compute = partial(by_logits, distance, link)
-    task = Task(compute, distance, Chunks(classes, label_smoothing, megabytes), reduction != "none")
-    leaves = (rows.to(dtype), w.to(dtype), *distance.parameters())
+    chunks = Chunks(targets.to(dtype) if soft else targets, label_smoothing, megabytes)
+    if spread_out:
+        chunks.of_class = of_class
+    task = Task(compute, distance, chunks, reduction != "none", None if spread_out else of_row)
+    leaves = (rows.to(dtype), w.to(dtype), *tensors_of(distance).values())
     losses: Tensor
     if torch.is_grad_enabled():
         losses = _Losses.apply(task, *leaves)  # type: ignore[no-untyped-call]
     else:
         losses, _ = task.run(leaves, [False] * len(leaves), None)
     if reduction == "none":
-        return losses.new_zeros(y.shape).masked_scatter(kept, losses)
+        return losses.new_zeros(kept.shape).masked_scatter(kept, losses)
+    if reduction == "mean" and of_row is not None:
+        return losses.sum() / of_row.sum()
     return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def as_targets(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """``y`` as classes in int64, or as probabilities. Refuses anything else."""
+    if not isinstance(y, Tensor):
+        raise TypeError(f"y must be a tensor, got {type(y).__name__}")
+    if y.device != x.device:
+        raise ValueError(f"expected x and y on one device, got x {x.device} and y {y.device}")
+    if not y.is_floating_point():
+        return as_classes(y, x, classes, ignore_index)
+    if y.shape == x.shape[:-1]:
+        raise TypeError(f"y must hold classes, which are integers, got {y.dtype}")
+    if y.shape != (*x.shape[:-1], classes):
+        raise ValueError(
+            f"expected a probability for each class and input, y {(*x.shape[:-1], classes)} "
+            f"for x {tuple(x.shape)}, got y {tuple(y.shape)}"
+        )
+    if y.requires_grad:
+        raise ValueError("soft labels get no gradient here: detach y, or use F.cross_entropy")
+    return y
+
+
+def as_weights(weight: Tensor, w: Tensor) -> Tensor:
+    """The weights of the classes; refuses what is not one for each."""
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        given = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+        raise TypeError(f"weight must be a floating-point tensor, got {given}")
+    if weight.shape != w.shape[:1] or weight.device != w.device or (weight < 0).any():
+        raise ValueError(
+            f"weight must be {len(w)} numbers on {w.device}, none below 0, "
+            f"got {tuple(weight.shape)} on {weight.device}"
+        )
+    return weight.detach()
+
+
+def tensors_of(distance: nn.Module) -> dict[str, Tensor]:
+    """The parameters of a distance, by name; in a replica that ``nn.DataParallel`` made, which has
+    none, the tensors in their place."""
+    found: dict[str, Tensor] = dict(distance.named_parameters())
+    for name, module in distance.named_modules():
+        for key, value in getattr(module, "_former_parameters", {}).items():
+            found[f"{name}.{key}".lstrip(".")] = value
+    return found
 
 
 def as_classes(y: Tensor, x: Tensor, classes: int, ignore_index: int) -> Tensor:
     """``y`` as int64. Refuses anything but a class from 0 to K - 1, or the one to ignore, each."""
-    if not isinstance(y, Tensor):
-        raise TypeError(f"y must be a tensor, got {type(y).__name__}")
-    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+    if y.is_complex() or y.dtype == torch.bool:
         raise TypeError(f"y must hold classes, which are integers, got {y.dtype}")
     if y.shape != x.shape[:-1]:
         raise ValueError(
             f"expected one class for each input, y {tuple(x.shape[:-1])} for x {tuple(x.shape)}, "
             f"got y {tuple(y.shape)}"
         )
-    if y.device != x.device:
-        raise ValueError(f"expected x and y on one device, got x {x.device} and y {y.device}")
     y = y.long()  # -100 is 156 in uint8
     wrong = y[(y != ignore_index) & ((y < 0) | (y >= classes))]
     if len(wrong) > 0:
@@ -158,11 +214,18 @@ class Task:
     distance: Distance
     chunks: Chunks
     ahead: bool
+    of_row: Tensor | None = None
+    """What the loss of each row, and its gradients, are multiplied by."""
 
     def run(
         self, tensors: Sequence[Tensor], needed: Sequence[bool], weights: Tensor | None
     ) -> tuple[Tensor, list[Tensor | None]]:
         """The losses, and the gradients of ``(weights * losses).sum()`` that are needed."""
+        if self.of_row is not None:
+            inner = replace(self, of_row=None)
+            weights = None if weights is None else weights * self.of_row
+            losses, gradients = inner.run(tensors, needed, weights)
+            return losses * self.of_row, gradients
         leaves = [
             v.detach().requires_grad_(need and weights is not None)
             for v, need in zip(tensors, needed, strict=True)
@@ -170,8 +233,7 @@ class Task:
         run: Any = partial(self.compute, leaves, self.chunks, weights)
         if len(leaves) > 2:  # the distance's own parameters, which may not be those it has now
             holder = _Holder(self.distance)
-            names = (name for name, _ in holder.named_parameters())
-            own = dict(zip(names, leaves[2:], strict=True))
+            own = dict(zip(tensors_of(holder), leaves[2:], strict=True))
             run = partial(torch.func.functional_call, holder, own, (run,))
         with without_autocast(leaves[0]), torch.set_grad_enabled(weights is not None):
             return run()  # type: ignore[no-any-return]

@@ -281,6 +281,8 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
         "label_smoothing": draw(st.sampled_from([0.0, 0.1, 1.0])),
         "reduction": draw(st.sampled_from(["mean", "sum", "none"])),
         "max_mb": draw(st.sampled_from([None, ONE_ROW, 1e-3])),
+        "weighted": draw(st.booleans()),
+        "soft": draw(st.booleans()),
     }
 
 
@@ -293,15 +295,23 @@ def test_shapes_and_options_are_those_of_cross_entropy(name: str, call: dict[str
     distance = build(hl.DISTANCES[name], call["dim"]).double()
     x = torch.randn(*lead, call["dim"], dtype=torch.float64)
     w = torch.randn(classes, call["dim"], dtype=torch.float64)
-    y = torch.randint(classes, lead)
-    y[torch.rand(lead) < call["share"]] = call["ignore_index"]
+    if call["soft"]:
+        y = torch.rand(*lead, classes, dtype=torch.float64).softmax(-1)
+        counted = torch.ones(lead, dtype=torch.bool)
+    else:
+        y = torch.randint(classes, lead)
+        y[torch.rand(lead) < call["share"]] = call["ignore_index"]
+        counted = y != call["ignore_index"]
     options = {key: call[key] for key in ("ignore_index", "label_smoothing", "reduction")}
+    options["weight"] = torch.rand(classes, dtype=torch.float64) if call["weighted"] else None
+    if call["soft"]:
+        del options["ignore_index"]
     weights = torch.randn(lead if call["reduction"] == "none" else (), dtype=torch.float64)
 
     def theirs(x: Tensor, w: Tensor) -> Tensor:
         logits = hl.harmonic_logits(distance(x, w), EXPONENT).reshape(-1, classes)
-        loss = F.cross_entropy(logits, y.reshape(-1), **options)
-        assert loss.isfinite().all() or not (y != call["ignore_index"]).any()
+        loss = F.cross_entropy(logits, y.reshape(-1, *y.shape[len(lead) :]), **options)
+        assert loss.isfinite().all() or not counted.any()
         return (weights * loss.reshape(weights.shape)).sum()
 
     def ours(x: Tensor, w: Tensor) -> Tensor:
@@ -310,12 +320,44 @@ def test_shapes_and_options_are_those_of_cross_entropy(name: str, call: dict[str
         return (weights * loss).sum()
 
     found, expected = (loss_and_gradients(f, x, w, distance) for f in (ours, theirs))
-    if not (y != call["ignore_index"]).any():  # then gradients are 0, and not 0 / 0
+    if not counted.any():  # then gradients are 0, and not 0 / 0
         torch.testing.assert_close(found[0], expected[0], equal_nan=True)
         assert found[0].isnan() == (call["reduction"] == "mean")
         assert all(not v.nan_to_num().any() for v in found[1:])
     else:
         close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["euclidean", "mahalanobis", "manhattan"])
+def test_a_replica_of_data_parallel_has_the_gradients_of_its_tensors(name: str) -> None:
+    head, x, y = hl.HarmonicHead(8, 40, name), torch.randn(9, 8), torch.randint(40, (9,))
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.normal_()
+    head.loss(x, y).backward()
+    copies = {name: p.detach().clone().requires_grad_() for name, p in head.named_parameters()}
+    replicate(head, copies).loss(x, y).backward()
+    for name, parameter in head.named_parameters():
+        torch.testing.assert_close(copies[name].grad, parameter.grad)
+
+
+def replicate(head: nn.Module, tensors: dict[str, Tensor], prefix: str = "") -> Any:
+    """What ``nn.parallel.replicate`` makes for a device: plain tensors in the place of parameters.
+    It needs a GPU; this does the same steps."""
+    replica = head._replicate_for_data_parallel()
+    replica._former_parameters = {}
+    for name in head._parameters:
+        setattr(replica, name, tensors[prefix + name])
+        replica._former_parameters[name] = tensors[prefix + name]
+    for name, module in head.named_children():
+        setattr(replica, name, replicate(module, tensors, f"{prefix}{name}."))
+    return replica
+
+
+@pytest.mark.parametrize("name", ["euclidean", "canberra"])
+def test_soft_labels_of_certainty_are_classes(name: str) -> None:
+    head, x, y = hl.HarmonicHead(8, 40, name), torch.randn(5, 3, 8), torch.randint(40, (5, 3))
+    torch.testing.assert_close(head.loss(x, F.one_hot(y, 40).float()), head.loss(x, y))
 
 
 @pytest.mark.parametrize(
@@ -663,6 +705,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"y": Y - 100}, ValueError, "from 0 to 2, or -100 to ignore, got -98"),
     ({"reduction": "men"}, ValueError, r"unknown reduction 'men'; did you mean 'mean'\?"),
     ({"reduction": None}, ValueError, r"unknown reduction None .valid: mean, sum, none"),
+    ({"y": torch.rand(2, 4)}, ValueError, r"y \(2, 3\) for x \(2, 24\), got y \(2, 4\)"),
+    ({"weight": torch.ones(4)}, ValueError, r"weight must be 3 numbers .* got \(4,\)"),
+    ({"weight": torch.tensor([1.0, 1, -1])}, ValueError, "none below 0"),
+    ({"weight": [1.0] * 3}, TypeError, "weight must be a floating-point tensor, got list"),
     ({"label_smoothing": 1.1}, ValueError, r"label_smoothing must be in \[0, 1\], got 1.1"),
     ({"label_smoothing": -0.1}, ValueError, "label_smoothing must be a non-negative .* got -0.1"),
     ({"label_smoothing": torch.nan}, ValueError, "label_smoothing must be .* got nan"),
