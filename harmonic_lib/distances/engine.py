@@ -77,8 +77,15 @@ def note(name: str) -> None:
             ran.add(name)
 
 
+def exporting() -> bool:
+    """Whether ``torch.export`` looks on, for which the number of rows is no number."""
+    return bool(getattr(torch.compiler, "is_exporting", bool)())  # since PyTorch 2.7
+
+
 def compiles(x: Tensor, w: Tensor) -> bool:
     """Whether a compiled kernel is to do the pairs of ``x`` (N, D) and ``w`` (K, D)."""
+    if exporting():
+        return False
     if _chosen != "auto":
         return _chosen == "compiled"
     return _compiler_works and len(w) > FEW and x.numel() * len(w) >= WORTH

@@ -77,6 +77,10 @@ class PowerSum(Formula):
 
 def measure(formula: Formula, x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     """``formula`` of all pairs, in eager tiles: (N, D), (K, D) -> some of (N, K)."""
+    if engine.exporting():  # no loop over the rows, and what ONNX has no name for
+        parts = w.split(max(1, BUDGET // w.shape[-1]))
+        tiles = [formula.whole(x.unsqueeze(-2), part) for part in parts]
+        return tuple(torch.cat(found, -1) for found in zip(*tiles, strict=True))
     if isinstance(formula, Norm):
         return (torch.cdist(x, w, formula.p, compute_mode="donot_use_mm_for_euclid_dist"),)
     rows, classes = _tiles(x, w)
