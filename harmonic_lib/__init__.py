@@ -14,6 +14,7 @@ from harmonic_lib.distances.engine import engine
 from harmonic_lib.harmax import Link, harmax, harmonic_logits, link
 from harmonic_lib.head import HarmonicHead
 from harmonic_lib.loss.cross_entropy import harmonic_cross_entropy
+from harmonic_lib.replace import replace_head
 
 __all__ = [
     "DISTANCES",
@@ -29,13 +30,15 @@ __all__ = [
     "harmax",
     "harmonic_cross_entropy",
     "harmonic_logits",
+    "huggingface",
     "link",
     "plots",
     "released",
+    "replace_head",
 ]
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = {"data", "evidence", "experiments", "plots", "released"}
+_ON_FIRST_USE = {"data", "evidence", "experiments", "huggingface", "plots", "released"}
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -215,6 +215,10 @@ class HarmonicHead(nn.Module):
             state_dict[key] = self.get_extra_state()  # in a copy that load_state_dict made
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
+    def in_short(self) -> str:
+        """The head in a few words: its distance, with options, and its link."""
+        return f"HarmonicHead({settings.in_words(settings.of(self.distance, self.link))})"
+
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, link={self.link}"
 

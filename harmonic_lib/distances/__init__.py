@@ -52,13 +52,14 @@ def distance(name: str, **options: object) -> Distance:
     return CLASSES[name](**options)
 
 
-def as_distance(given: str | Distance, in_features: int) -> Distance:
-    """The distance that was named, or the one that was given."""
+def as_distance(given: str | Distance, in_features: int, **options: object) -> Distance:
+    """The distance that was named, of vectors of this width, or the one that was given."""
     if isinstance(given, Distance):
         if getattr(given, "dim", in_features) != in_features:
             raise ValueError(f"expected a distance of width {in_features}, got {given}")
         return given
     if not isinstance(given, str):
         raise TypeError(f"distance must be a name or a Distance, got {type(given).__name__}")
-    learns = given in DISTANCES and DISTANCES[given].learns
-    return distance(given, dim=in_features) if learns else distance(given)
+    if given in DISTANCES and DISTANCES[given].learns:
+        options = {"dim": in_features} | options
+    return distance(given, **options)

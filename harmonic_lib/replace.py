@@ -1,0 +1,111 @@
+"""A harmonic head in the place of the last linear layer of somebody's network."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from harmonic_lib.distances import Distance
+from harmonic_lib.harmax import Link
+from harmonic_lib.head import HarmonicHead
+
+
+def replace_head(
+    model: nn.Module,
+    distance: str | Distance | None = None,
+    exponent: float | None = None,
+    link: str | Link = "harmonic",
+    *,
+    name: str | None = None,
+    quiet: bool = False,
+) -> nn.Module:
+    """Put a :class:`HarmonicHead` in the place of a model's classifier or ``lm_head``, in place.
+
+    >>> body = nn.Sequential(nn.Linear(8, 16), nn.ReLU())
+    >>> model = replace_head(nn.Sequential(body, nn.Linear(16, 10)), "cosine", exponent=4)
+    1: 10 classes of 16 features, now by HarmonicHead(cosine(), harmonic(exponent=4.0))
+
+    The classifier is what ``get_classifier`` (timm) or ``get_output_embeddings`` (transformers)
+    gives, else the last module that has parameters (torchvision). A weight that it shares with
+    another layer, such as an embedding, stays shared; else the prototypes are drawn anew. There is
+    no bias. The head is on the device and of the dtype of the layer that it replaces.
+
+    A transformers model whose head is to come back with ``from_pretrained`` needs a class of its
+    own: see ``harmonic_lib.huggingface``.
+
+    Args:
+        model: a network whose classifier is an ``nn.Linear``.
+        distance, exponent, link: those of the head.
+        name: the dotted name of the layer to replace, where it is not found by itself.
+        quiet: do not print what was replaced.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: there is no such layer, or it is not an ``nn.Linear``; the message says what
+            was found.
+    """
+    name = classifier_name(model) if name is None else name
+    try:
+        old = model.get_submodule(name)
+    except AttributeError as error:
+        raise ValueError(f"{type(model).__name__} has no module {name!r}: {error}") from error
+    if not isinstance(old, nn.Linear):
+        raise ValueError(f"expected {name!r} to be an nn.Linear, it is {in_short(old)}")
+    weight = shared_weight(old, model)
+    head = HarmonicHead(old.in_features, old.out_features, distance, exponent, weight, link)
+    put(model, name, head.to(old.weight.device, old.weight.dtype))
+    if not quiet:
+        size = f"{old.out_features} classes of {old.in_features} features"
+        tied = ", weight shared as before" if weight is not None else ""
+        print(f"{name}: {size}, now by {head.in_short()}{tied}")
+    return model
+
+
+def put(model: nn.Module, name: str, head: nn.Module) -> None:
+    """Set the module of a dotted name."""
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, head)
+
+
+def classifier_name(model: nn.Module) -> str:
+    """The dotted name of a model's classifier.
+
+    Raises:
+        ValueError: it has none, or several; the message says what was found.
+    """
+    for way in ("get_classifier", "get_output_embeddings"):
+        found: object = getattr(model, way, lambda: None)()
+        if found is None:
+            continue
+        names: list[str] = [name for name, part in model.named_modules() if part is found]
+        if not names:
+            what = f"{len(found)} layers" if isinstance(found, tuple) else type(found).__name__
+            raise ValueError(
+                f"{type(model).__name__}.{way}() gives {what}; say which layer, by name="
+            )
+        return names[0]
+    owners: list[str] = [name for name, part in model.named_modules() if part._parameters]
+    if not owners:
+        raise ValueError(f"{type(model).__name__} has no parameters")
+    last = model.get_submodule(owners[-1])
+    classes = getattr(getattr(model, "config", None), "num_labels", None)
+    if not isinstance(last, nn.Linear) or classes not in (None, last.out_features):
+        wanted = "an nn.Linear" if classes is None else f"an nn.Linear of {classes} classes"
+        raise ValueError(
+            f"{type(model).__name__} does not end in {wanted}, but in {owners[-1]!r}, "
+            f"{in_short(last)}; say which layer is the classifier, by name="
+        )
+    return owners[-1]
+
+
+def shared_weight(layer: nn.Linear | HarmonicHead, model: nn.Module) -> nn.Parameter | None:
+    """The weight of a layer, if another layer of the model has it too."""
+    every = [parameter for _, parameter in model.named_parameters(remove_duplicate=False)]
+    same = [parameter for parameter in every if parameter is layer.weight]
+    return same[0] if len(same) > 1 else None
+
+
+def in_short(module: nn.Module) -> str:
+    """A module in one line."""
+    return str(module).split("\n", 1)[0].rstrip("(")
