@@ -12,15 +12,18 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto import modeling_auto
-from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 from harmonic_lib.checks import check_options
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.harmax import link as link_of
 from harmonic_lib.head import HarmonicHead
 from harmonic_lib.replace import classifier_name, put, shared_weight
+from harmonic_lib.torchvision_import import importable
+
+importable()  # transformers imports torchvision where it is installed
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel  # noqa: E402
+from transformers.models.auto import modeling_auto  # noqa: E402
+from transformers.models.auto.auto_factory import _BaseAutoModelClass  # noqa: E402
 
 
 @functools.cache

@@ -6,6 +6,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+CACHE = Path("~/.cache/harmonic_lib")
+"""Where complete data sets are looked for, and downloaded to, unless another folder is given."""
+
 
 def data_dir() -> Path:
     """The folder of samples, reported numbers and records (``data/`` of the repository).

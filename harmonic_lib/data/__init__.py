@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from harmonic_lib.checks import check_name
-from harmonic_lib.data import digits, mnist
+from harmonic_lib.data import cifar10, digits, mnist, tiny_imagenet
 from harmonic_lib.data.images import LabelledImages
 
 __all__ = ["LabelledImages", "load"]
 
 SPLITS = ("train", "test")
-LOADERS = {"digits": digits.load, "mnist": mnist.load}
+LOADERS = {
+    "digits": digits.load,
+    "mnist": mnist.load,
+    "cifar10": cifar10.load,
+    "tiny_imagenet": tiny_imagenet.load,
+}
 
 
 def load(
@@ -23,11 +28,12 @@ def load(
     that is large comes as its committed sample, and the network is never used.
 
     Args:
-        name: "digits" (scikit-learn's, always complete) or "mnist".
+        name: "digits" (scikit-learn's, always complete), "mnist", "cifar10" or "tiny_imagenet"; the
+            last two have no committed sample.
         split: "train" or "test".
-        root: the folder of the complete set, with the files in torchvision's layout
-            (``root/MNIST/raw/train-images-idx3-ubyte``, …) or in the folder itself; plain or
-            ``.gz``, also named ``train-images.idx3-ubyte``.
+        root: the folder of the complete set; the modules of this package say in which layouts. For
+            MNIST torchvision's (``root/MNIST/raw/train-images-idx3-ubyte``, …) or in the folder
+            itself; plain or ``.gz``, also named ``train-images.idx3-ubyte``.
         complete: asks for the complete set; it is downloaded by torchvision where
             ``root`` (default: ``~/.cache/harmonic_lib``) does not hold it.
 

@@ -16,7 +16,8 @@ class LabelledImages:
     images: (N, C, H, W), float32 in [0, 1].
     labels: (N,), int64 in [0, K).
     classes: the K class names.
-    origin: "complete", or "sample" where it is the project's committed part of it.
+    origin: "complete", "sample" where it is the project's committed part of it, or "part" where it
+        is what somebody's folder has of it.
     """
 
     name: str
@@ -24,14 +25,14 @@ class LabelledImages:
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
-    origin: Literal["complete", "sample"]
+    origin: Literal["complete", "sample", "part"]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def describe(self) -> str:
         """One phrase for a figure: name, size, split and origin."""
-        part = "complete" if self.origin == "complete" else "committed sample"
+        part = "committed sample" if self.origin == "sample" else self.origin
         return f"{self.name}, {len(self):,} {self.split} images ({part})"
 
     def digest(self) -> str:

@@ -8,14 +8,13 @@ import torch
 
 from harmonic_lib.data.idx import find_idx, read_idx
 from harmonic_lib.data.images import LabelledImages
-from harmonic_lib.data.torchvision_import import torchvision_datasets
-from harmonic_lib.paths import data_dir
+from harmonic_lib.paths import CACHE, data_dir
+from harmonic_lib.torchvision_import import torchvision_part
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-CACHE = Path("~/.cache/harmonic_lib")
 
 
 def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
@@ -31,7 +30,7 @@ def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
 def download(root: Path, split: str) -> None:
     """Let torchvision fetch, check and unpack the files into ``root``."""
     try:
-        torchvision_datasets().MNIST(str(root), train=split == "train", download=True)
+        torchvision_part("datasets").MNIST(str(root), train=split == "train", download=True)
     except (RuntimeError, ConnectionError, TimeoutError) as error:
         raise ConnectionError(
             f"MNIST could not be downloaded to {root}: {str(error).strip()}\nPut the files into "

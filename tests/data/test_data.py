@@ -18,7 +18,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from harmonic_lib.data import LabelledImages, load, mnist, torchvision_import
+from harmonic_lib import torchvision_import
+from harmonic_lib.data import LabelledImages, load, mnist
 from harmonic_lib.paths import data_dir
 
 Writer = Callable[..., dict[str, tuple[np.ndarray, np.ndarray]]]
@@ -176,7 +177,9 @@ def test_plain_and_compressed_files_have_one_digest(write_mnist: Writer, tmp_pat
 def test_reads_what_torchvision_reads(write_mnist: Writer, tmp_path: Path) -> None:
     write_mnist(tmp_path)
     for split in ("train", "test"):
-        theirs = torchvision_import.torchvision_datasets().MNIST(tmp_path, train=split == "train")
+        theirs = torchvision_import.torchvision_part("datasets").MNIST(
+            tmp_path, train=split == "train"
+        )
         ours = load("mnist", split, tmp_path)
         assert torch.equal((ours.images.squeeze(1) * 255).byte(), theirs.data)
         assert torch.equal(ours.labels, theirs.targets)
@@ -308,7 +311,7 @@ def test_labels_that_do_not_belong_to_the_images_are_refused(
 
 def use_download(monkeypatch: pytest.MonkeyPatch, download: Callable[..., object]) -> None:
     datasets = SimpleNamespace(MNIST=download)
-    monkeypatch.setattr("harmonic_lib.data.mnist.torchvision_datasets", lambda: datasets)
+    monkeypatch.setattr("harmonic_lib.data.mnist.torchvision_part", lambda _: datasets)
 
 
 def never(*_: object, **__: object) -> None:
@@ -412,7 +415,7 @@ def test_operators_that_do_not_load_are_declared_before_a_fresh_import(
     imports: Callable[[RuntimeError], list[str]],
 ) -> None:
     done = imports(RuntimeError("operator torchvision::nms does not exist"))
-    assert torchvision_import.torchvision_datasets().__name__ == "torchvision.datasets"
+    assert torchvision_import.torchvision_part("datasets").__name__ == "torchvision.datasets"
     assert done[1:] == ["declare", "import torchvision.datasets beside another"]
 
 
@@ -421,7 +424,7 @@ def test_another_error_of_torchvision_is_not_hidden(
 ) -> None:
     imports(RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
-        torchvision_import.torchvision_datasets()
+        torchvision_import.torchvision_part("datasets")
 
 
 # --- how the sample was made ----------------------------------------------------------------

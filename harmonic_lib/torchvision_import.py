@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from types import ModuleType
 
 import torch
 
 
-def torchvision_datasets() -> ModuleType:
-    """``torchvision.datasets``, also where torchvision's compiled operators do not load.
+def torchvision_part(name: str) -> ModuleType:
+    """A part of torchvision, such as "datasets", also where its compiled operators do not load.
 
     The published torchvision wheel is built for a CUDA torch. Beside a CPU-only one its
     operators are missing, and the import stops at the first that it looks up. Data sets,
@@ -18,14 +19,20 @@ def torchvision_datasets() -> ModuleType:
     (not defined) and the import is tried again.
     """
     try:
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(f"torchvision.{name}")
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
+    for loaded in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
+        del sys.modules[loaded]
     declare_operators()
-    return importlib.import_module("torchvision.datasets")
+    return importlib.import_module(f"torchvision.{name}")
+
+
+def importable() -> None:
+    """Make ``import torchvision`` work from here on, where torchvision is installed."""
+    if importlib.util.find_spec("torchvision"):
+        torchvision_part("transforms")
 
 
 def declare_operators() -> None:
