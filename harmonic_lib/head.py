@@ -36,9 +36,11 @@ class HarmonicHead(nn.Module):
         num_classes: K, the number of prototypes.
         distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module; None for
             "euclidean", or "cosine" where the link is "cosine_softmax".
-        exponent: the exponent n of the links that have one; None for sqrt(D), the advice of
-            Baek et al. 2025 (section 2): with it the logits of an input differ by order 1
-            between random prototypes that are about as long as the input, whatever D.
+        exponent: the exponent n of the links that have one; None for D, or sqrt(D) for cosine,
+            Chebyshev and the normalized Bray-Curtis distance (``hl.DISTANCES`` has it). With it
+            logits differ by order 1 for features of unit variance, such as a LayerNorm's; for
+            others there is :meth:`match`. The advice of Baek et al. 2025 (section 2) is sqrt(D),
+            which suits Euclid where features are about as long as the prototypes.
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
         link: from distances to logits: a name or a value of ``harmonic_lib.link``.
@@ -65,13 +67,13 @@ class HarmonicHead(nn.Module):
     ) -> None:
         super().__init__()
         shape = check_size("num_classes", num_classes), check_size("in_features", in_features)
-        self.link = as_link(link, exponent, in_features)
-        cosine_alone = self.link.name == "cosine_softmax"
+        cosine_alone = "cosine_softmax" in (link, getattr(link, "name", None))
         if distance is None:
             distance = "cosine" if cosine_alone else "euclidean"
         self.distance = as_distance(distance, in_features)
         if isinstance(distance, str):
             self.distance.to(device=device, dtype=dtype)
+        self.link = as_link(link, exponent, self.distance.default_exponent(in_features))
         if cosine_alone and not isinstance(self.distance, Cosine):
             raise ValueError(f"cosine_softmax needs the cosine distance, got {self.distance}")
         if weight is None:
@@ -230,12 +232,12 @@ MATCHED = 512
 """The most rows that :meth:`HarmonicHead.match` looks at."""
 
 
-def as_link(given: str | Link, exponent: float | None, in_features: int) -> Link:
+def as_link(given: str | Link, exponent: float | None, default: float) -> Link:
     """The link that was named, with its exponent, or the one that was given."""
     if not isinstance(given, str | Link):
         raise TypeError(f"link must be a name or a Link, got {type(given).__name__}")
     if isinstance(given, str) and given in ("harmonic", "student_t"):
-        return link(given, exponent=math.sqrt(in_features) if exponent is None else exponent)
+        return link(given, exponent=default if exponent is None else exponent)
     if exponent is not None:
         raise ValueError(f"an exponent has no place beside this link, got {exponent!r} and {given}")
     return link(given) if isinstance(given, str) else given

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 
@@ -34,6 +35,11 @@ class LabelledImages:
         """One phrase for a figure: name, size, split and origin."""
         part = "committed sample" if self.origin == "sample" else self.origin
         return f"{self.name}, {len(self):,} {self.split} images ({part})"
+
+    def part(self, size: int, seed: int = 0) -> LabelledImages:
+        """So many of the images, drawn at random, the same each time."""
+        rows = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:size]
+        return replace(self, images=self.images[rows], labels=self.labels[rows], origin="part")
 
     def digest(self) -> str:
         """SHA-256 of pixels and labels, the same whatever file format they came in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
@@ -27,6 +28,9 @@ class DistanceSpec:
     domain: the vectors on which the formula means what it says.
     scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
     cost: arithmetic for one pair of vectors of D numbers.
+    exponent: the head's own exponent, "D" or "sqrt(D)": the one that grows with D as the exponent
+        does with which logits differ by order 1, for features of unit variance and prototypes of
+        variance 1/D.
     learns: its parameters; None for most.
     claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or
         that their released code has it; the body of their paper was not read.
@@ -42,6 +46,7 @@ class DistanceSpec:
     domain: str
     scipy: str | None
     cost: str
+    exponent: str
     claim: str
     intuition: str
     separate_homogeneity: int | None = None
@@ -112,6 +117,11 @@ class Distance(nn.Module):
         known = {"form": self.spec.form} if getattr(self, "spec", None) else {}
         known |= {k: v for k, v in vars(self).items() if not isinstance(v, Tensor)}
         return {name: known[name] for name in signature(type(self)).parameters if name in known}
+
+    def default_exponent(self, dim: int) -> float:
+        """The exponent of a head of ``dim`` features that is given none; D without facts."""
+        root = getattr(self, "spec", None) and self.spec.exponent == "sqrt(D)"
+        return math.sqrt(dim) if root else float(dim)
 
     def extra_repr(self) -> str:
         form = [self.spec.form] if getattr(self, "spec", None) and self.spec.form else []

@@ -17,7 +17,7 @@ from harmonic_lib.experiments.profiles import PROFILES
 
 MODULES = {
     name: f"harmonic_lib.experiments.{name}"
-    for name in ("pixel_classifiers", "distance_sweep", "algorithmic")
+    for name in ("pixel_classifiers", "distance_sweep", "algorithmic", "drop_in")
 }
 """The module of each experiment, by the experiment's name."""
 

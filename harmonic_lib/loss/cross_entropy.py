@@ -5,7 +5,6 @@ Never holds the (N, K, D) differences, nor an (N, K) matrix above ``max_mb``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,7 +57,7 @@ def harmonic_cross_entropy(
         y: the class of each input, (...), integers from 0 to K - 1, or ``ignore_index``; or
             soft labels, (..., K), the probabilities of the classes, through logits of chunks.
         distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module.
-        exponent: n > 0; None for sqrt(D).
+        exponent: n > 0; None for that of :class:`harmonic_lib.HarmonicHead`.
         ignore_index: inputs of this class have no loss and no gradient, whatever they hold.
         label_smoothing: the share, in [0, 1], of the target that is spread over all classes.
         reduction: "mean" over the inputs that are not ignored, "sum", or "none" for (...), with
@@ -77,12 +76,13 @@ def harmonic_cross_entropy(
     Source: Baek et al. 2025, section 2; gradients beside the loss as in Liger-Kernel.
     """
     check_inputs(x, w)
-    n = math.sqrt(x.shape[-1]) if exponent is None else exponent
+    measure = as_distance(distance, x.shape[-1])
+    n = measure.default_exponent(x.shape[-1]) if exponent is None else exponent
     loss: Tensor = cross_entropy(
         x,
         w,
         y,
-        as_distance(distance, x.shape[-1]),
+        measure,
         link("harmonic", exponent=n),
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,

@@ -1,0 +1,79 @@
+"""A harmonic head as it comes, in the place of ``nn.Linear``: six networks on real data.
+
+Everything else is the same: the network and its first weights, the data and their order, steps,
+optimiser and learning rate, which are those of a usual recipe for the linear head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from harmonic_lib.checks import check_name
+from harmonic_lib.evidence.measurement import Measurement
+from harmonic_lib.experiments.drop_in.images import classify
+from harmonic_lib.experiments.drop_in.setups import SETUPS, SMALL, Config
+from harmonic_lib.experiments.drop_in.text import predict
+
+NAME = "drop_in"
+
+FAMILIES = (
+    *("euclidean", "cosine", "manhattan", "minkowski", "chebyshev", "hamming"),
+    *("canberra", "bray_curtis", "mahalanobis"),
+)
+"""Each in its default form."""
+
+SEEDS = {"smoke": (0,), "quick": (0, 1), "full": (0, 1, 2)}
+
+
+def configs(profile: str) -> list[Config]:
+    """The set-ups of a profile with the linear head, then with every family.
+
+    Raises:
+        ValueError: an unknown profile.
+    """
+    check_name("profile", profile, SEEDS)
+    small = replace(SMALL, steps=4) if profile == "smoke" else SMALL
+    setups = list(SETUPS.values()) if profile == "full" else [small]
+    heads = (None, *FAMILIES) if profile == "full" else (None, *FAMILIES[:2])
+    return [replace(setup, distance=head) for head in heads for setup in setups]
+
+
+def claim_of(config: Config) -> str:
+    """ "": nobody reported one of these runs."""
+    return ""
+
+
+def run(
+    config: Config,
+    seeds: Sequence[int],
+    root: Path | None = None,
+    checkpoint: Path | None = None,
+) -> list[Measurement]:
+    """Train one head in one network, seed by seed. The checkpoint holds the seeds that are done."""
+    done = read(checkpoint)
+    measure = predict if config.network == "gpt2" else classify
+    for seed in seeds:
+        if seed not in done:
+            done[seed] = measure(config, seed, root)
+            write(checkpoint, done)
+    return [done[seed] for seed in seeds]
+
+
+def read(checkpoint: Path | None) -> dict[int, Measurement]:
+    """The measurements in a checkpoint, by seed."""
+    if checkpoint is None or not checkpoint.exists():
+        return {}
+    rows = torch.load(checkpoint, weights_only=True)
+    return {row["seed"]: Measurement(**row) for row in rows}
+
+
+def write(checkpoint: Path | None, done: Mapping[int, Measurement]) -> None:
+    """Replace a checkpoint in one step."""
+    if checkpoint is not None:
+        fresh = checkpoint.with_name(f"{checkpoint.name}.new")
+        torch.save([asdict(each) for each in done.values()], fresh)
+        fresh.replace(checkpoint)
