@@ -58,15 +58,22 @@ def test_the_distance_is_euclidean_by_default() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 64, 784])
-def test_the_exponent_is_the_root_of_the_width_by_default(size: int) -> None:
-    assert hl.HarmonicHead(size, 4).exponent == math.sqrt(size)
+@pytest.mark.parametrize("form", FORMS, ids=name_of)
+def test_the_exponent_by_default(form: hl.DistanceSpec, size: int) -> None:
+    invariant = form.name in ("cosine", "chebyshev") or form.form == "normalized"
+    head = hl.HarmonicHead(size, 4, build(form, size))
+    assert head.exponent == (math.sqrt(size) if invariant else size)
 
 
-@pytest.mark.parametrize("size", [16, 256, 4096])
-def test_with_the_default_exponent_random_logits_differ_by_order_one(size: int) -> None:
-    head = hl.HarmonicHead(size, 200)
-    spread = head(torch.randn(50, size) / math.sqrt(size)).std(-1)
-    assert 0.3 < spread.mean() < 1.2
+# Not where bits are hard, which are all 0: prototypes of variance 1/D are below the threshold.
+@pytest.mark.parametrize("form", [f for f in FORMS if f.form != "hard"], ids=name_of)
+@pytest.mark.parametrize("size", [64, 512])
+def test_by_default_logits_of_unit_features_differ_by_order_one(
+    form: hl.DistanceSpec, size: int
+) -> None:
+    distance = hl.distance(form.name, **form.options, **({"dim": size} if form.learns else {}))
+    spread = hl.HarmonicHead(size, 100, distance).eval()(torch.randn(50, size)).std(-1).mean()
+    assert 0.25 < spread < 5
 
 
 def test_prototypes_are_drawn_with_variance_one_over_the_width() -> None:

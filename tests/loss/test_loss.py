@@ -210,13 +210,13 @@ def test_one_prototype_far_away_costs_the_others_no_digits() -> None:
     assert_as_good(ours, theirs, in_float64(distance, x, w, y))
 
 
-def test_the_exponent_is_the_root_of_the_width_by_default() -> None:
+def test_the_exponent_by_default_is_that_of_the_head() -> None:
     x, w, y = drawn(CLASSES[1])
-    torch.testing.assert_close(
-        hl.harmonic_cross_entropy(x, w, y), hl.harmonic_cross_entropy(x, w, y, exponent=D**0.5)
-    )
+    cosine = hl.harmonic_cross_entropy(x, w, y, "cosine")
+    of_root = hl.harmonic_cross_entropy(x, w, y, "cosine", exponent=D**0.5)
+    torch.testing.assert_close(cosine, of_root)
     d = torch.cdist(x.double(), w.double())
-    expected = F.cross_entropy(-(D**0.5) * d.log(), y).float()
+    expected = F.cross_entropy(-D * d.log(), y).float()
     torch.testing.assert_close(hl.harmonic_cross_entropy(x, w, y), expected)
 
 
