@@ -50,7 +50,6 @@ def with_harmonic_head(base: type[PreTrainedModel]) -> type[PreTrainedModel]:
 
     class Model(HarmonicModel, base):  # type: ignore[misc]
         config_class = config_with_head(base.config_class)
-        _tied_weights_keys = without_bias(base._tied_weights_keys)
 
         @functools.wraps(base.forward)  # Trainer reads the names of the arguments off it
         def forward(self, *arguments: Any, **named: Any) -> Any:
@@ -93,8 +92,7 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
         old = self.get_submodule(self.head_name)
         if not isinstance(old, nn.Linear):
             raise ValueError(f"expected {self.head_name!r} to be an nn.Linear, it is {old}")
-        if old.bias is not None:
-            drop_parameter(self, old.bias)
+        self.drop_bias(f"{self.head_name}.bias")
         shared = shared_weight(old, self)
         options = config.harmonic_head or {}
         check_options("harmonic_head", functools.partial(build_head, 1, 1, None), options)
@@ -118,13 +116,23 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
             output = forward(*arguments, **{**named, "labels": None})
         finally:
             self.head.passes = False
-        features, output.logits = output.logits, None
+        features = output["logits"]
         if self.shift:
             labels = named.get("shift_labels", F.pad(labels, (0, 1), value=-100)[..., 1:])
         reduction = "mean" if count is None else "sum"  # Trainer counts all labels of a step
         loss = self.head.loss(features, labels.to(features.device), reduction=reduction)
-        output.loss = loss if count is None else loss / count
+        others = {key: value for key, value in output.items() if key != "logits"}
+        output = type(output)(loss=loss if count is None else loss / count, **others)
         return output.to_tuple() if as_tuple else output
+
+    def drop_bias(self, name: str) -> None:
+        """Take out a parameter that is tied to the head's bias, which is no more."""
+        for attribute in ("_tied_weights_keys", "all_tied_weights_keys"):
+            tied = getattr(self, attribute)
+            if isinstance(tied, dict) and name in tied:
+                setattr(self, attribute, {key: v for key, v in tied.items() if key != name})
+                owner, _, last = tied[name].rpartition(".")
+                self.get_submodule(owner).register_parameter(last, None)
 
     def _init_weights(self, module: nn.Module) -> None:
         if not isinstance(module, HarmonicHead | Distance):
@@ -184,21 +192,6 @@ def build_head(
 def is_shared_head(module: nn.Module, model: nn.Module) -> bool:
     """Whether it is a head whose prototypes are another layer's too: that one initialises them."""
     return isinstance(module, HarmonicHead) and shared_weight(module, model) is not None
-
-
-def drop_parameter(model: nn.Module, parameter: nn.Parameter) -> None:
-    """Take a parameter out of all modules that have it."""
-    for module in model.modules():
-        for name, own in list(module._parameters.items()):
-            if own is parameter:
-                module.register_parameter(name, None)
-
-
-def without_bias(tied: object) -> object:
-    """What a base ties, but for a bias, which a harmonic head does not have."""
-    if not isinstance(tied, dict):
-        return tied
-    return {key: source for key, source in tied.items() if not key.endswith(".bias")}
 
 
 def names_in(mapping: str) -> set[str]:

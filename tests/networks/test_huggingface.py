@@ -1,0 +1,227 @@
+"""transformers models with a harmonic head: saved, loaded, trained without logits, generating."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harmonic_lib.huggingface import with_harmonic_head
+from harmonic_lib.torchvision_import import importable
+
+importable()
+import transformers  # noqa: E402
+
+TINY = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+TEXT = {"vocab_size": 60}
+WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+GPT2 = {
+    **{"vocab_size": 60, "n_positions": 16, "n_embd": 32, "n_layer": 1, "n_head": 2},
+    **{"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
+    **{"bos_token_id": None, "eos_token_id": None},
+}
+
+#: base -> configuration, Auto class
+MODELS: dict[str, tuple[dict[str, Any], str]] = {
+    "GPT2LMHeadModel": (GPT2, "AutoModelForCausalLM"),
+    "Qwen2ForCausalLM": ({"num_key_value_heads": 2, **TEXT, **TINY}, "AutoModelForCausalLM"),
+    "BertForMaskedLM": ({**TEXT, **TINY, **WITHOUT_DROPOUT}, "AutoModelForMaskedLM"),
+    "BertForSequenceClassification": (
+        {"num_labels": 5, **TEXT, **TINY},
+        "AutoModelForSequenceClassification",
+    ),
+    "ViTForImageClassification": (
+        {"image_size": 16, "patch_size": 8, "num_labels": 5, **TINY},
+        "AutoModelForImageClassification",
+    ),
+    "ResNetForImageClassification": (
+        {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "num_labels": 5},
+        "AutoModelForImageClassification",
+    ),
+}
+LANGUAGE = ("GPT2LMHeadModel", "Qwen2ForCausalLM", "BertForMaskedLM")
+HEADS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "cosine": {"distance": "cosine", "exponent": 3.3},
+    "learnt": {"distance": "mahalanobis", "options": {"form": "diagonal"}},
+    "minkowski": {"distance": "minkowski", "options": {"p": 3.0}},
+    "gaussian": {"link": "gaussian", "link_options": {"sigma": 2.0}},
+}
+
+
+def model_of(base: str, head: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    model_class = with_harmonic_head(getattr(transformers, base))
+    config = {**MODELS[base][0], **options}
+    return model_class(model_class.config_class(**config, harmonic_head=head)).eval()
+
+
+def inputs(base: str) -> dict[str, Tensor]:
+    if "Image" in base:
+        return {"pixel_values": torch.randn(2, 3, 16, 16)}
+    return {"input_ids": torch.randint(60, (3, 8))}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("base", MODELS)
+def test_comes_back_exactly_through_the_auto_class(base: str, head: str, tmp_path: Path) -> None:
+    model, x = model_of(base, HEADS[head]), inputs(base)
+    if model.head.exponent is not None:
+        model.head.exponent += 0.123
+    for parameter in model.head.parameters():
+        nn.init.normal_(parameter)
+    expected = model(**x).logits
+    model.save_pretrained(tmp_path)
+    auto = getattr(transformers, MODELS[base][1])
+    loaded, told = auto.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(told.values()), told
+    assert type(loaded) is type(model)
+    assert loaded.head.in_short() == model.head.in_short()
+    assert torch.equal(loaded.eval()(**x).logits, expected)
+
+
+def test_the_saved_exponent_is_that_of_the_head(tmp_path: Path) -> None:
+    model = model_of("GPT2LMHeadModel", {"distance": "cosine"})
+    model.head.match(torch.randn(50, 32), spread=2.0)
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == "harmonic-gpt2"
+    assert config["harmonic_head"] == {"distance": "cosine", "exponent": model.head.exponent}
+
+
+def test_another_head_than_the_saved_one_is_refused(tmp_path: Path) -> None:
+    model_of("GPT2LMHeadModel", {"distance": "cosine"}).save_pretrained(tmp_path)
+    with pytest.raises((ValueError, RuntimeError), match=r"manhattan\(\).*cosine\(\)"):
+        with_harmonic_head(transformers.GPT2LMHeadModel).from_pretrained(
+            tmp_path, harmonic_head={"distance": "manhattan"}
+        )
+
+
+@pytest.mark.parametrize("base", LANGUAGE)
+@pytest.mark.parametrize("count", [None, 40])
+def test_the_loss_in_training_is_that_of_the_logits(base: str, count: int | None) -> None:
+    model, x = model_of(base, {"distance": "cosine"}), inputs(base)
+    labels = x["input_ids"].masked_fill(torch.rand(3, 8) < 0.3, -100)
+    logits = model(**x).logits
+    places = slice(1, None) if model.shift else slice(None)
+    flat = logits[:, : logits.shape[1] - model.shift].flatten(0, 1), labels[:, places].flatten()
+    expected = F.cross_entropy(*flat, reduction="mean" if count is None else "sum") / (count or 1)
+    gradients = torch.autograd.grad(expected, list(model.parameters()))
+    model.train()
+    named = {} if count is None else {"num_items_in_batch": count}
+    output = model(**x, labels=labels, **named)
+    assert output.logits is None
+    torch.testing.assert_close(output.loss, expected)
+    found = torch.autograd.grad(output.loss, list(model.parameters()))
+    for ours, theirs in zip(found, gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("base", LANGUAGE)
+def test_in_evaluation_there_are_logits_and_the_same_loss(base: str) -> None:
+    model, x = model_of(base), inputs(base)
+    output = model(**x, labels=x["input_ids"])
+    assert output.logits.shape == (3, 8, 60)
+    model.train()
+    torch.testing.assert_close(model(**x, labels=x["input_ids"]).loss, output.loss)
+
+
+def test_a_tuple_is_given_where_one_is_asked_for() -> None:
+    model, x = model_of("GPT2LMHeadModel").train(), inputs("GPT2LMHeadModel")
+    loss, *_ = model(**x, labels=x["input_ids"], return_dict=False)
+    torch.testing.assert_close(loss, model(**x, labels=x["input_ids"]).loss)
+
+
+def test_classifiers_train_by_their_own_loss() -> None:
+    model = model_of("ViTForImageClassification").train()
+    output = model(**inputs("ViTForImageClassification"), labels=torch.tensor([1, 4]))
+    torch.testing.assert_close(output.loss, F.cross_entropy(output.logits, torch.tensor([1, 4])))
+
+
+def test_generates_the_nearest_token() -> None:
+    model, start = model_of("GPT2LMHeadModel"), torch.tensor([[1, 2, 3]])
+    text = model.generate(start, max_new_tokens=4, do_sample=False, pad_token_id=0)
+    ids = start
+    for _ in range(4):
+        ids = torch.cat([ids, model(input_ids=ids).logits[:, -1:].argmax(-1)], 1)
+    assert torch.equal(text, ids)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_embeddings_can_be_resized(tied: bool) -> None:
+    model = model_of("GPT2LMHeadModel", {"distance": "cosine"}, tie_word_embeddings=tied)
+    old = model.head.weight.detach().clone()
+    model.resize_token_embeddings(64)
+    assert (model.head.num_classes, model.head.out_features) == (64, 64)
+    assert (model.head.weight is model.transformer.wte.weight) == tied
+    assert torch.equal(model.head.weight[:60], old)
+    assert model(input_ids=torch.tensor([[63]])).logits.shape == (1, 1, 64)
+
+
+@pytest.mark.parametrize("base", ["GPT2LMHeadModel", "BertForMaskedLM"])
+def test_the_weight_is_shared_as_in_the_base(base: str) -> None:
+    model = model_of(base)
+    assert model.head.weight is model.get_input_embeddings().weight
+    assert not any(name.endswith("decoder.bias") for name, _ in model.named_parameters())
+
+
+def test_a_saved_base_gives_its_body_and_its_tied_prototypes(tmp_path: Path) -> None:
+    base = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2)).eval()
+    base.save_pretrained(tmp_path)
+    model = with_harmonic_head(transformers.GPT2LMHeadModel).from_pretrained(tmp_path).eval()
+    x = torch.tensor([[1, 2, 3]])
+    hidden = base.transformer(x).last_hidden_state
+    assert torch.equal(model.transformer(x).last_hidden_state, hidden)
+    assert torch.equal(model.head.weight, base.transformer.wte.weight)
+
+
+def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
+    base = transformers.BertForSequenceClassification(
+        transformers.BertConfig(num_labels=5, **TEXT, **TINY)
+    )
+    base.bert.save_pretrained(tmp_path)
+    model_class = with_harmonic_head(transformers.BertForSequenceClassification)
+    model = model_class.from_pretrained(
+        tmp_path, num_labels=5, harmonic_head={"distance": "mahalanobis"}
+    )
+    assert 0.1 < model.head.weight.std() < 0.3
+    torch.testing.assert_close(model.head.distance.precision, torch.eye(32))
+
+
+@pytest.mark.parametrize(
+    ("head", "error", "message"),
+    [
+        ({"distance": "cosin"}, ValueError, "did you mean 'cosine'"),
+        (
+            {"dist": "cosine"},
+            TypeError,
+            "unknown option of harmonic_head: 'dist'; did you mean 'di",
+        ),
+        ({"options": {"p": 3}}, TypeError, "unknown option of euclidean: 'p'"),
+        ({"exponent": -1}, ValueError, "exponent must be a positive finite number"),
+    ],
+)
+def test_a_wrong_setting_is_named(head: dict[str, Any], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        model_of("GPT2LMHeadModel", head)
+
+
+@pytest.mark.parametrize("base", [nn.Linear, "GPT2LMHeadModel", transformers.GPT2Config])
+def test_what_is_no_model_class_is_refused(base: Any) -> None:
+    with pytest.raises(TypeError, match="expected the class of a transformers model, got"):
+        with_harmonic_head(base)
+
+
+def test_the_same_class_each_time() -> None:
+    base = transformers.GPT2LMHeadModel
+    assert with_harmonic_head(base) is with_harmonic_head(base)
