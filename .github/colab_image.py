@@ -47,7 +47,11 @@ def main() -> int:
 
 def needed() -> list[str]:
     """What chapters need besides torch and what the set-up cells install; and a kernel."""
-    names = [re.split(r"[<>=\[]", text)[0] for text in listed(ROOT, "experiments")]
+    names = [
+        re.split(r"[<>=\[]", text)[0]
+        for name in ("experiments", "hf")
+        for text in listed(ROOT, name)
+    ]
     return [name for name in names if name not in ("harmonic-lib", *TORCH)] + ["ipykernel"]
 
 

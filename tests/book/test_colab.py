@@ -103,7 +103,7 @@ def test_the_worker_hides_packages_and_sees_what_is_loaded() -> None:
 
 
 def test_what_colab_has_is_in_the_ranges_that_chapters_need() -> None:
-    wanted = [*listed(ROOT, "dependencies"), *listed(ROOT, "experiments")]
+    wanted = [text for name in ("dependencies", "experiments", "hf") for text in listed(ROOT, name)]
     wanted += [text for name in LACKING for text in requires(name) or []]
     for requirement in map(Requirement, wanted):
         name = canonicalize_name(requirement.name)
