@@ -19,8 +19,9 @@ def harmonic_logits(dist: Tensor, exponent: float) -> Tensor:
     Their softmax is HarMax, so ``cross_entropy(harmonic_logits(d, n), y)`` is the
     harmonic loss. The exponent is on the distance, never on its square.
 
-    A distance below :func:`floor` counts as the floor. An input that lies on one
-    prototype and on no other then has, for every exponent from 1 upwards, probability 1
+    A distance below the floor of its dtype (1e-31 in float32, 1e-292 in float64) counts as the
+    floor. An input that lies on one prototype and on no other then has, for every exponent from 1
+    upwards, probability 1
     and a loss of 0 to the last digit, and a gradient of 0 there instead of infinity.
 
     Args:

@@ -149,6 +149,7 @@ class HarmonicHead(nn.Module):
         return matched
 
     def forward(self, x: Tensor) -> Tensor:
+        """The logits of inputs: (..., D) -> (..., K), in float32 at least."""
         return self.link(self.distance(x, self.weight))
 
     def loss(

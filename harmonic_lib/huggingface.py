@@ -176,7 +176,7 @@ def build_head(
     link: str = "harmonic",
     link_options: dict[str, float] | None = None,
     exponent: float | None = None,
-) -> Head:
+) -> HarmonicHead:
     """A head from values that JSON can hold.
 
     Args:

@@ -14,11 +14,14 @@ from torch import Tensor
 class LabelledImages:
     """Images with their classes.
 
-    images: (N, C, H, W), float32 in [0, 1].
-    labels: (N,), int64 in [0, K).
-    classes: the K class names.
-    origin: "complete", "sample" where it is the project's committed part of it, or "part" where it
-        is what somebody's folder has of it.
+    Attributes:
+        name: of the data set, for a reader.
+        split: "train" or "test".
+        images: (N, C, H, W), float32 in [0, 1].
+        labels: (N,), int64 in [0, K).
+        classes: the K class names.
+        origin: "complete", "sample" where it is the project's committed part of it, or "part"
+            where it is what somebody's folder has of it.
     """
 
     name: str

@@ -40,7 +40,7 @@ def distance(name: str, **options: object) -> Distance:
     tensor([7., 1.])
 
     Args:
-        name: a key of :data:`DISTANCES`.
+        name: a key of ``harmonic_lib.DISTANCES``.
         options: the constructor options of that distance.
 
     Raises:

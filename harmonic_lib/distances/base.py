@@ -21,22 +21,22 @@ from harmonic_lib.checks import check_name
 class DistanceSpec:
     """What is known of a distance, in one of its forms, before anything is computed.
 
-    formula: LaTeX of d(x, w).
-    metric: whether it satisfies the four axioms of a metric on its domain.
-    homogeneity: the degree h with d(ax, aw) = a^h d(x, w) for all a > 0; None: there is none.
-    separate_homogeneity: 0 where d(ax, bw) = d(x, w) for all a, b > 0; else None.
-    domain: the vectors on which the formula means what it says.
-    scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
-    cost: arithmetic for one pair of vectors of D numbers.
-    exponent: the head's own exponent, "D" or "sqrt(D)": the one that grows with D as the exponent
-        does with which logits differ by order 1, for features of unit variance and prototypes of
-        variance 1/D.
-    learns: its parameters; None for most.
-    claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or
-        that their released code has it; the body of their paper was not read.
-    intuition: one line for a reader who meets it for the first time.
-    form, options: the name of the form, and the arguments that build it.
-    forms: the other forms of the same family.
+    Attributes:
+        formula: LaTeX of d(x, w).
+        metric: whether it satisfies the four axioms of a metric on its domain.
+        homogeneity: the degree h with d(ax, aw) = a^h d(x, w) for all a > 0; None: there is none.
+        separate_homogeneity: 0 where d(ax, bw) = d(x, w) for all a, b > 0; else None.
+        domain: the vectors on which the formula means what it says.
+        scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
+        cost: arithmetic for one pair of vectors of D numbers.
+        exponent: the head's own exponent, "D" or "sqrt(D)", with which logits differ by order 1
+            for features of unit variance and prototypes of variance 1/D.
+        learns: its parameters; None for most.
+        claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or
+            that their released code has it; the body of their paper was not read.
+        intuition: one line for a reader who meets it for the first time.
+        form, options: the name of the form, and the arguments that build it.
+        forms: the other forms of the same family.
     """
 
     name: str
@@ -80,7 +80,7 @@ def read_facts(path: Path) -> dict[str, DistanceSpec]:
 
 
 DISTANCES = read_facts(Path(__file__).with_name("facts.ini"))
-"""Every distance that :func:`distance` can build, by name, in its default form."""
+"""Every distance that ``distance`` can build, by name, in its default form."""
 
 
 class Distance(nn.Module):

@@ -21,7 +21,7 @@ class Cosine(Euclidean):
     :math:`\hat x = x / \lVert x \rVert`: the same number, without the cancellation of
     1 − cos for nearly parallel vectors. What is left is the rounding of the unit vectors: in
     float32 a relative error of 1e-4 at d = 5e-9, and of 1e-2 at 5e-13. By differences or by
-    a matrix product, as in :class:`Euclidean`.
+    a matrix product, as in :class:`~harmonic_lib.distances.euclidean.Euclidean`.
     A zero vector has no direction; its distance to everything is 1, that of a right angle,
     and its gradient is 0.
 

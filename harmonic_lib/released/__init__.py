@@ -41,7 +41,7 @@ def similarity(layer: str, x: Tensor, w: Tensor, **options: Any) -> Tensor:
         layer: a name of ``LAYERS``, whose functions have the formulas of d.
         x: the inputs.
         w: the prototypes.
-        options: those of the layer's constructor that it uses; :func:`defaults` has them
+        options: those of the layer's constructor that it uses; ``defaults`` has them
             with their released values, and one out of the layer's bounds counts as the
             nearest bound. ``n`` and ``eps`` go with every layer; ``precision`` is the
             parameter that a Mahalanobis layer learns, None for its initial value.
