@@ -6,6 +6,7 @@ optimiser and learning rate, which are those of a usual recipe for the linear he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from harmonic_lib.checks import check_name
 from harmonic_lib.evidence.measurement import Measurement
 from harmonic_lib.experiments.drop_in.images import classify
 from harmonic_lib.experiments.drop_in.setups import SETUPS, SMALL, Config
-from harmonic_lib.experiments.drop_in.text import predict
+from harmonic_lib.experiments.drop_in.text import WIDTH, predict
+from harmonic_lib.models.images import BACKBONES
 
 NAME = "drop_in"
 
@@ -25,6 +27,10 @@ FAMILIES = (
     *("canberra", "bray_curtis", "mahalanobis"),
 )
 """Each in its default form."""
+
+RATES = (3e-4, 3e-3)
+DECAYS = (0.0, 0.1)
+"""Beside the set-ups' own learning rate and weight decay, of 1e-3 and 0.01."""
 
 SEEDS = {"smoke": (0,), "quick": (0, 1), "full": (0, 1, 2)}
 
@@ -39,7 +45,27 @@ def configs(profile: str) -> list[Config]:
     small = replace(SMALL, steps=4) if profile == "smoke" else SMALL
     setups = list(SETUPS.values()) if profile == "full" else [small]
     heads = (None, *FAMILIES) if profile == "full" else (None, *FAMILIES[:2])
-    return [replace(setup, distance=head) for head in heads for setup in setups]
+    whole = [replace(setup, distance=head) for head in heads for setup in setups]
+    return whole + variants() if profile == "full" else whole
+
+
+def variants() -> list[Config]:
+    """Euclid's head with the exponent sqrt(D), and other learning rates and weight decays."""
+    found = [
+        replace(setup, distance="euclidean", exponent=math.sqrt(width(setup)))
+        for setup in SETUPS.values()
+    ]
+    for head in (None, *FAMILIES[:2]):
+        for name in ("MLP, MNIST", "CNN, CIFAR-10", "GPT-2, tied"):
+            found += [replace(SETUPS[name], distance=head, lr=rate) for rate in RATES]
+        for name in ("MLP, MNIST", "CNN, CIFAR-10"):
+            found += [replace(SETUPS[name], distance=head, weight_decay=w) for w in DECAYS]
+    return found
+
+
+def width(setup: Config) -> int:
+    """D, of the features of a set-up."""
+    return WIDTH if setup.network == "gpt2" else BACKBONES[setup.network].width
 
 
 def claim_of(config: Config) -> str:

@@ -1,0 +1,1 @@
+"""The code behind chapters/appendices/use_it.ipynb."""
