@@ -16,6 +16,7 @@ from myst_nb.ext.glue import GLUE_PREFIX
 import harmonic_lib as hl
 from harmonic_lib import notebook, paths
 from harmonic_lib.checks import unknown_name
+from harmonic_lib.torchvision_import import importable
 
 EXTRAS = ["sklearn", "torchvision", "matplotlib", "scipy", "papermill", "IPython"]
 EXTRAS += ["sphinx", "myst_nb", "rich", "bs4"]
@@ -30,11 +31,13 @@ def test_the_core_needs_torch_alone() -> None:
 
 
 def test_the_code_of_the_readme_runs_as_pasted() -> None:
+    importable()  # torchvision, beside a torch that it was not built for
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     pasted: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         exec(block, pasted)
     assert pasted["accuracy"] > 0.9
+    assert isinstance(pasted["model"].head, hl.HarmonicHead)
     assert pasted["d"](torch.randn(2, 512), torch.randn(3, 512)).shape == (2, 3)
 
 

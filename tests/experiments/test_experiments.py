@@ -301,7 +301,7 @@ def test_the_command_says_what_is_wrong(
     def no_download(*_: object, **__: object) -> None:
         raise RuntimeError("no network")
 
-    monkeypatch.setattr("harmonic_lib.data.mnist.torchvision_datasets", no_download)
+    monkeypatch.setattr("harmonic_lib.data.mnist.torchvision_part", no_download)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", *arguments, "--results", str(tmp_path)]) == 1
     error = capsys.readouterr().err

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 import harmonic_lib as hl
 from harmonic_lib import plots
 from harmonic_lib.chapters.appendices.benchmarks import figures as benchmarks_figures
+from harmonic_lib.chapters.appendices.use_it import figures as use_figures
 from harmonic_lib.chapters.intro import first_picture
 from harmonic_lib.chapters.theory.why_not_softmax import figures, live
 from harmonic_lib.chapters.vision.pixel_classifiers import figures as figures_figures
@@ -131,3 +132,28 @@ def test_the_steps_of_each_panel_are_drawn() -> None:
     figure = benchmarks_figures.step_ratios(panels)
     assert [axes.get_title() for axes in figure.axes] == ["10", "100"]
     assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[1.1], [1.3], [1, 1]]
+
+
+def test_heads_by_setup(style: None) -> None:
+    runs = {"linear": [1.0, 2.0, 3.0], "Euclid": [2.0, 2.5]}
+    figure = use_figures.heads_by_setup({"one": runs, "two": runs}, ["%", "nats"])
+    first, second = figure.axes
+    assert (first.get_title(), second.get_ylabel()) == ("one", "nats")
+    dots, mean, *_ = (line.get_ydata() for line in first.lines)
+    assert list(dots) == [1.0, 2.0, 3.0]
+    assert list(mean) == [2.0, 2.0]
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["linear", "Euclid"]
+
+
+def test_confidence_over_lengths(style: None) -> None:
+    figure = use_figures.confidence({"linear": [0.2, 1.0], "cosine": [0.9, 0.9]}, [1, 10], 0.1)
+    (axes,) = figure.axes
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[0.2, 1.0], [0.9, 0.9]]
+    assert set(axes.lines[2].get_ydata()) == {0.1}
+
+
+def test_over_rates(style: None) -> None:
+    curves = {"linear": {1e-3: 1.0, 1e-2: 2.0}, "Euclid": {1e-3: 3.0, 1e-2: 4.0}}
+    figure = use_figures.over_rates({"a": curves, "b": curves}, ["%", "nats"], "learning rate")
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
+    assert list(figure.axes[1].lines[1].get_ydata()) == [3.0, 4.0]

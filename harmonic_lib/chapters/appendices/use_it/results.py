@@ -10,7 +10,7 @@ from typing import Any
 from harmonic_lib.evidence import store
 from harmonic_lib.evidence.record import Record, config_hash
 from harmonic_lib.experiments.drop_in.setups import SETUPS, Config
-from harmonic_lib.statistics import PairedDifference, confidence_interval, paired_difference
+from harmonic_lib.statistics import PairedDifference, paired_difference
 
 LOWER_IS_BETTER = "validation_nats"
 
@@ -71,8 +71,3 @@ def table(heads: Sequence[str | None]) -> str:
             cells.append(f"{sum(found) / len(found):.{digits}f}{few}")
         lines.append(f"| {head or 'linear'} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def spread(setup: str, head: str | None) -> float:
-    """The half-width of the 95 % interval of a head's mean."""
-    return confidence_interval(values(setup, runs(setup, head))).half_width
