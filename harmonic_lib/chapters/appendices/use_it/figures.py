@@ -14,7 +14,7 @@ from harmonic_lib.plots.style import style as style
 def heads_by_setup(
     panels: Mapping[str, Mapping[str, Sequence[float]]], units: Sequence[str]
 ) -> Figure:
-    """A panel for each set-up, in it a column for each head: its runs, and a stroke at their mean."""
+    """A panel for each set-up, in it a column for each head: runs, and a stroke at their mean."""
     figure, grid = plt.subplots(2, (len(panels) + 1) // 2, figsize=(WIDTH, 4.4))
     for axes, (title, heads), unit in zip(grid.flat, panels.items(), units, strict=True):
         for column, (values, colour) in enumerate(zip(heads.values(), COLOURS, strict=False)):
