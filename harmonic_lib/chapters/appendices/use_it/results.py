@@ -56,18 +56,27 @@ def verdict(setup: str, distance: str) -> str:
     return "better" if interval.mean > 0 else "worse"
 
 
-def table(heads: Sequence[str | None]) -> str:
-    """A row for each head: the mean of its runs in each set-up, and how many if not three."""
+def table_of(rows: Mapping[str, Mapping[str, tuple[str | None, Mapping[str, Any]]]]) -> str:
+    """A row for each head, set-up by set-up (distance, what else is changed): the mean of its runs,
+    and how many they are if not three."""
     lines = ["| head | " + " | ".join(SETUPS) + " |", "|---|" + "---:|" * len(SETUPS)]
-    for head in heads:
+    for label, row in rows.items():
         cells = []
         for setup in SETUPS:
-            found = values(setup, runs(setup, head))
-            if not found:
-                cells.append("–")
-                continue
-            digits = 3 if metric(setup) == LOWER_IS_BETTER else 1
-            few = f" ({len(found)})" if len(found) != 3 else ""
-            cells.append(f"{sum(found) / len(found):.{digits}f}{few}")
-        lines.append(f"| {head or 'linear'} | " + " | ".join(cells) + " |")
+            distance, changes = row.get(setup, ("", {}))
+            found = values(setup, runs(setup, distance, **changes))
+            cells.append(mean_of(setup, found) if found else "–")
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def mean_of(setup: str, reached: Sequence[float]) -> str:
+    """A mean for a table, with the number of runs in brackets if they are not three."""
+    digits = 3 if metric(setup) == LOWER_IS_BETTER else 1
+    few = f" ({len(reached)})" if len(reached) != 3 else ""
+    return f"{sum(reached) / len(reached):.{digits}f}{few}"
+
+
+def table(heads: Sequence[str | None]) -> str:
+    """The heads as they come, in all set-ups."""
+    return table_of({head or "linear": {setup: (head, {}) for setup in SETUPS} for head in heads})
