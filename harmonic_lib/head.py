@@ -210,7 +210,7 @@ class HarmonicHead(nn.Module):
         if key in state_dict:  # before a weight is touched
             self.checked(state_dict[key], prefix.rstrip(".") or "this head")
         elif f"{prefix}weight" in state_dict:
-            own = settings.in_words(settings.of(self.distance, self.link))
+            own = self.in_short()
             warnings.warn(
                 f"the state does not say of which head it is; it is taken for one with {own}",
                 stacklevel=2,
@@ -219,8 +219,8 @@ class HarmonicHead(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def in_short(self) -> str:
-        """The head in a few words: its distance, with options, and its link."""
-        return f"HarmonicHead({settings.in_words(settings.of(self.distance, self.link))})"
+        """The distance and the link, with their options."""
+        return settings.in_words(settings.of(self.distance, self.link))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, num_classes={self.num_classes}, link={self.link}"

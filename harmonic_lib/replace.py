@@ -22,7 +22,7 @@ def replace_head(
 
     >>> body = nn.Sequential(nn.Linear(8, 16), nn.ReLU())
     >>> model = replace_head(nn.Sequential(body, nn.Linear(16, 10)), "cosine", exponent=4)
-    1: 10 classes of 16 features, now by HarmonicHead(cosine(), harmonic(exponent=4.0))
+    1: Linear(16, 10), now cosine(), harmonic(exponent=4.0)
 
     The classifier is what ``get_classifier`` (timm) or ``get_output_embeddings`` (transformers)
     gives, else the last module that has parameters (torchvision). A weight that it shares with
@@ -56,9 +56,8 @@ def replace_head(
     head = HarmonicHead(old.in_features, old.out_features, distance, exponent, weight, link)
     put(model, name, head.to(old.weight.device, old.weight.dtype))
     if not quiet:
-        size = f"{old.out_features} classes of {old.in_features} features"
         tied = ", weight shared as before" if weight is not None else ""
-        print(f"{name}: {size}, now by {head.in_short()}{tied}")
+        print(f"{name}: Linear({old.in_features}, {old.out_features}), now {head.in_short()}{tied}")
     return model
 
 

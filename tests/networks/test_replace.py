@@ -92,7 +92,7 @@ def test_finds_the_classifier_and_says_so(which: str, capsys: pytest.CaptureFixt
     assert (head.in_features, head.num_classes, head.exponent) == (width, classes, 9)
     assert head.distance.spec.name == "cosine"
     said = capsys.readouterr().out
-    assert said.startswith(f"{name}: {classes} classes of {width} features, now by HarmonicHead(")
+    assert said.startswith(f"{name}: Linear({width}, {classes}), now cosine(), harmonic(")
     assert ("shared as before" in said) == (which in ("GPT-2", "BERT, masked"))
 
 
