@@ -133,14 +133,17 @@ class HarmonicHead(nn.Module):
             The exponent.
 
         Raises:
-            ValueError: a link without an exponent, a spread that is not a positive number, or
-                features at equal distances from all prototypes: no exponent tells them apart.
+            ValueError: a link without an exponent, a spread that is not a positive number, no
+                features, or some at equal distances from all prototypes, which no exponent tells
+                apart.
         """
         check_number("spread", spread)
+        if features.numel() == 0:
+            raise ValueError(f"match needs at least one input, got {tuple(features.shape)}")
         before, self.exponent = self.exponent or 1.0, 1.0  # refuses a link without one
         try:
             rows = features.reshape(-1, features.shape[-1])
-            rows = rows[:: math.ceil(len(rows) / MATCHED)] if len(rows) else rows
+            rows = rows[:: math.ceil(len(rows) / MATCHED)]
             found = float(self(rows).double().std(-1, correction=0).mean())
             matched = spread / check_number("the spread at exponent 1", found)
         finally:

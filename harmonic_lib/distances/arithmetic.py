@@ -14,12 +14,9 @@ def length(v: Tensor, p: float) -> Tensor:
 
 
 def scaled_length(v: Tensor) -> Tensor:
-    """The 2-norm along the last axis, of any vector: in units of its largest entry, where squares
-    of that might over- or underflow."""
+    """The 2-norm along the last axis, in units of the largest entry: no square leaves the range."""
     largest = v.detach().abs().amax(-1)  # cancels: no gradient passes
-    least = torch.finfo(v.dtype).tiny ** 0.4
-    unit = torch.where((largest > least) & (largest < 1 / least), 1.0, largest)
-    return unit * length(v * inverse(unit).unsqueeze(-1), p=2)
+    return largest * length(v * inverse(largest).unsqueeze(-1), p=2)
 
 
 def power(v: Tensor, exponent: float, beside_one: bool = False) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harmonic_lib.distances.arithmetic import scaled_length
+from harmonic_lib.distances import engine
+from harmonic_lib.distances.arithmetic import length, scaled_length
 from harmonic_lib.distances.engine import FEW, transformed
 from harmonic_lib.distances.pairwise import Norm, PowerSum, every_pair
 
@@ -29,32 +30,51 @@ def euclidean(x: Tensor, w: Tensor, linear: Linear | None = None) -> Tensor:
     because its rounding error is a few :math:`\epsilon` of the squared lengths and not of the
     result. The nearest prototypes are then :func:`refined` by A(x - w).
 
-    Squares of float32 numbers are taken in float64, which none of them leaves, and where they
-    are not, in units of a pair's own: a unit common to all vectors would do as well, but for one
-    that is huge, which would cost all others their digits.
+    Where a square leaves the range of its dtype, that pair alone is computed :func:`again`. A unit
+    common to all vectors would do as well, but for one that is huge, which would cost all others
+    their digits.
     """
     by_differences = len(w) <= FEW or w.dtype == torch.float64
     # Apple's GPUs have no float64: there the error and the range are those of float32.
     wide = torch.float32 if x.device.type == "mps" else torch.float64
-    norm = PowerSum(2) if w.dtype == wide else Norm(2)
+    widest = w.dtype == wide
     ax, aw = x.to(wide), w.to(wide)
     if by_differences and linear is None:
-        return every_pair(norm, ax, aw).to(w.dtype)
+        if widest:
+            return every_pair(PowerSum(2), x, w)
+        return again(every_pair(Norm(2), x, w), lambda: every_pair(Norm(2), ax, aw).to(x.dtype))
     if linear is not None:
         ax, aw = linear(ax, aw)
     eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
     if by_differences:
-        of_x, of_w = (scaled_length(v.detach()) for v in (ax, aw))
-        d, resolution = every_pair(norm, ax, aw), 8 * eps * of_x.unsqueeze(-1).maximum(of_w)
+        d = every_pair(PowerSum(2) if widest else Norm(2), ax, aw)
+        of_x, of_w = (
+            scaled_length(v.detach()) if widest else length(v.detach(), 2) for v in (ax, aw)
+        )
+        resolution = 8 * eps * torch.hypot(of_x.unsqueeze(-1), of_w)
     else:
         squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
         d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
         resolution = (8 * eps * squares.detach()).clamp_min(tiny).sqrt()
 
     def exact(x: Tensor, w: Tensor) -> Tensor:
-        return scaled_length(x - w if linear is None else linear(x - w)[0])
+        gap = x - w if linear is None else linear(x - w)[0]
+        return again(length(gap, 2), lambda: scaled_length(gap))
 
     return refined(d, resolution, exact, x, w)
+
+
+def again(d: Tensor, other: Callable[[], Tensor]) -> Tensor:
+    """Distances ``d``, and ``other()`` where their squares may have left the range of the dtype.
+
+    Where shapes and numbers may not decide what is done, both are computed.
+    """
+    least = torch.finfo(d.dtype).tiny ** 0.4
+    inside = (d > least) & (d < 1 / least)
+    abstract = torch.compiler.is_compiling() or engine.exporting() or transformed(d)
+    if not abstract and d.device.type == "cpu" and bool(inside.all()):
+        return d
+    return torch.where(inside, d, other())
 
 
 def refined(
