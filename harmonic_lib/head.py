@@ -29,7 +29,8 @@ class HarmonicHead(nn.Module):
     rows are the class centres, drawn from a normal distribution with variance 1/D.
 
     A ``state_dict`` also holds the distance with its options, the link and the exponent. The
-    exponent is loaded; a state of another distance or link is refused.
+    exponent is loaded; a state of another distance or link is refused, and then leaves the head as
+    it is.
 
     Args:
         in_features: D, the width of an input.
@@ -76,6 +77,7 @@ class HarmonicHead(nn.Module):
         self.link = as_link(link, exponent, self.distance.default_exponent(in_features))
         if cosine_alone and not isinstance(self.distance, Cosine):
             raise ValueError(f"cosine_softmax needs the cosine distance, got {self.distance}")
+        self.register_parameter("bias", None)  # as nn.Linear has it where it has none
         if weight is None:
             self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
             self.reset_parameters()
@@ -145,7 +147,7 @@ class HarmonicHead(nn.Module):
             rows = features.reshape(-1, features.shape[-1])
             rows = rows[:: math.ceil(len(rows) / MATCHED)]
             found = float(self(rows).double().std(-1, correction=0).mean())
-            matched = spread / check_number("the spread at exponent 1", found)
+            matched = spread / check_number("the spread of logits of these features", found)
         finally:
             self.exponent = before
         self.exponent = matched

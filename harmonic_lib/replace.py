@@ -29,8 +29,8 @@ def replace_head(
     another layer, such as an embedding, stays shared; else the prototypes are drawn anew. There is
     no bias. The head is on the device and of the dtype of the layer that it replaces.
 
-    A transformers model whose head is to come back with ``from_pretrained`` needs a class of its
-    own: see ``harmonic_lib.huggingface``.
+    A transformers model whose head is to come back with ``from_pretrained``, or whose vocabulary is
+    to be resized while it is not tied, needs a class of its own: see ``harmonic_lib.huggingface``.
 
     Args:
         model: a network whose classifier is an ``nn.Linear``.
@@ -50,11 +50,14 @@ def replace_head(
         old = model.get_submodule(name)
     except AttributeError as error:
         raise ValueError(f"{type(model).__name__} has no module {name!r}: {error}") from error
+    if not name:
+        raise ValueError("the model is itself the layer to replace: build a HarmonicHead")
     if not isinstance(old, nn.Linear):
         raise ValueError(f"expected {name!r} to be an nn.Linear, it is {in_short(old)}")
     weight = shared_weight(old, model)
     head = HarmonicHead(old.in_features, old.out_features, distance, exponent, weight, link)
-    put(model, name, head.to(old.weight.device, old.weight.dtype))
+    put(model, name, head.to(old.weight.device, old.weight.dtype).train(old.training))
+    drop_tied_bias(model, f"{name}.bias")
     if not quiet:
         tied = ", weight shared as before" if weight is not None else ""
         print(f"{name}: Linear({old.in_features}, {old.out_features}), now {head.in_short()}{tied}")
@@ -84,7 +87,11 @@ def classifier_name(model: nn.Module) -> str:
                 f"{type(model).__name__}.{way}() gives {what}; say which layer, by name="
             )
         return names[0]
-    owners: list[str] = [name for name, part in model.named_modules() if part._parameters]
+    owners: list[str] = [
+        name
+        for name, part in model.named_modules()
+        if any(parameter is not None for parameter in part._parameters.values())
+    ]
     if not owners:
         raise ValueError(f"{type(model).__name__} has no parameters")
     last = model.get_submodule(owners[-1])
@@ -95,7 +102,28 @@ def classifier_name(model: nn.Module) -> str:
             f"{type(model).__name__} does not end in {wanted}, but in {owners[-1]!r}, "
             f"{in_short(last)}; say which layer is the classifier, by name="
         )
+    same = [name for name, part in model.named_modules() if is_classifier(part, classes)]
+    if classes is not None and len(same) > 1:
+        raise ValueError(
+            f"{type(model).__name__} has {len(same)} layers of {classes} classes: "
+            f"{', '.join(same)}; say which one, by name="
+        )
     return owners[-1]
+
+
+def is_classifier(part: nn.Module, classes: int | None) -> bool:
+    return isinstance(part, nn.Linear) and part.out_features == classes
+
+
+def drop_tied_bias(model: nn.Module, name: str) -> None:
+    """In a transformers model: take out the parameter that is tied to the bias of this name, which
+    a harmonic head does not have."""
+    for attribute in ("_tied_weights_keys", "all_tied_weights_keys"):
+        tied = getattr(model, attribute, None)
+        if isinstance(tied, dict) and name in tied:
+            setattr(model, attribute, {key: v for key, v in tied.items() if key != name})
+            owner, _, last = tied[name].rpartition(".")
+            model.get_submodule(owner).register_parameter(last, None)
 
 
 def shared_weight(layer: nn.Linear | HarmonicHead, model: nn.Module) -> nn.Parameter | None:

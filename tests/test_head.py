@@ -259,7 +259,10 @@ def test_many_rows_are_matched_by_some_of_them() -> None:
     ("features", "message"),
     [
         (torch.zeros(0, 6), r"match needs at least one input, got \(0, 6\)"),
-        (torch.full((5, 6), math.nan), "the spread at exponent 1 must be a positive finite"),
+        (
+            torch.full((5, 6), math.nan),
+            "the spread of logits of these features must be a positive finite",
+        ),
     ],
 )
 def test_features_that_tell_nothing_are_refused(features: Tensor, message: str) -> None:

@@ -25,7 +25,8 @@ def load(
     """Load a data set; the result's ``origin`` says which form of it you got.
 
     Without ``root`` and ``complete`` nothing outside the project is read: a data set
-    that is large comes as its committed sample, and the network is never used.
+    that is large comes as its committed sample, or, where it has none, is looked for in
+    ``~/.cache/harmonic_lib``. The network is used for ``complete`` alone.
 
     Args:
         name: "digits" (scikit-learn's, always complete), "mnist", "cifar10" or "tiny_imagenet"; the

@@ -16,6 +16,8 @@ CLASSES = (
     *("dog", "frog", "horse", "ship", "truck"),
 )
 
+SIZES = {"train": 50_000, "test": 10_000}
+
 
 def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
     """The set from ``root``: torchvision's ``cifar-10-batches-py``, or ``cifar10``, a copy as JPEG
@@ -25,7 +27,12 @@ def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
     if copy.is_dir():
         paths, labels = files_of(copy / name for name in CLASSES)
         return LabelledImages(
-            "CIFAR-10 (JPEG copy)", split, read_images(paths, 32), labels, CLASSES, "complete"
+            name="CIFAR-10 (JPEG copy)",
+            split=split,
+            images=read_images(paths, 32),
+            labels=labels,
+            classes=CLASSES,
+            origin="complete" if len(paths) == SIZES[split] else "part",
         )
     try:
         of_torchvision = torchvision_part("datasets").CIFAR10(

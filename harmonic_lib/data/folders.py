@@ -22,6 +22,8 @@ def read_images(paths: Sequence[Path], side: int) -> Tensor:
     for n, path in enumerate(paths):
         try:
             with Image.open(path) as image:
+                if image.size != (side, side):
+                    raise ValueError(f"it has {image.size[0]} x {image.size[1]}")
                 pixels[n] = np.asarray(image.convert("RGB"))
         except (OSError, UnidentifiedImageError, ValueError) as error:
             raise ValueError(f"{path} is no image of {side} x {side} pixels: {error}") from error
@@ -37,7 +39,8 @@ def files_of(folders: Iterable[Path]) -> tuple[list[Path], Tensor]:
     paths: list[Path] = []
     labels: list[int] = []
     for k, folder in enumerate(folders):
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = [path for path in files if not path.name.startswith(".")]
         if not found:
             raise FileNotFoundError(f"expected the images of a class in {folder}")
         paths += found

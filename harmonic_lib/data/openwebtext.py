@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harmonic_lib.checks import check_size
 from harmonic_lib.paths import CACHE
 
 GPT2_TOKENS = 50_257
@@ -33,20 +34,21 @@ class Text:
         return hashlib.sha256(ids.numpy().astype("<i4").tobytes()).hexdigest()
 
 
-def load(root: Path | None, size: int, held_out: float = 0.1) -> Text:
+def load(root: Path | None, size: int) -> Text:
     """The ids from ``root/openwebtext/val.bin``, of which the last tenth is held out.
 
     Raises:
         FileNotFoundError: the file is not there.
-        ValueError: it does not hold ids of GPT-2 tokens.
+        ValueError: it does not hold ids of GPT-2 tokens, or ``size`` is below 1.
     """
+    check_size("size", size)
     path = (CACHE if root is None else root).expanduser() / "openwebtext" / "val.bin"
     if not path.is_file():
         raise FileNotFoundError(f"OpenWebText: no {path}; it has no committed sample")
     ids = np.fromfile(path, dtype="<u2").astype(np.int64)
     if len(ids) == 0 or ids.max() >= GPT2_TOKENS:
         raise ValueError(f"{path} does not hold ids of GPT-2 tokens in 16 bits each")
-    cut = int(len(ids) * (1 - held_out))
+    cut = len(ids) * 9 // 10
     counts = np.bincount(ids[:cut], minlength=GPT2_TOKENS)
     frequent = np.argsort(-counts, kind="stable")[: size - 1]
     new = np.full(GPT2_TOKENS, size - 1)

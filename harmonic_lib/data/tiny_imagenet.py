@@ -26,11 +26,19 @@ def load(split: str, root: Path | None, complete: bool) -> LabelledImages:
     if split == "train":
         paths, labels = files_of(folder / "train" / name / "images" for name in classes)
     else:
-        lines = (folder / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
-        rows = [line.split("\t")[:2] for line in lines]
-        known = [(folder / "val" / "images" / file, classes.index(name)) for file, name in rows]
-        paths = [path for path, _ in known if path.exists()]
-        labels = torch.tensor([k for path, k in known if path.exists()])
+        listed = folder / "val" / "val_annotations.txt"
+        paths, known = [], []
+        for line in listed.read_text(encoding="utf-8").split("\n"):
+            file, _, rest = line.partition("\t")
+            name = rest.partition("\t")[0]
+            if line.strip() and name not in classes:
+                raise ValueError(
+                    f"{listed}: expected a file and a class in each line, got {line!r}"
+                )
+            if line.strip() and (folder / "val" / "images" / file).exists():
+                paths.append(folder / "val" / "images" / file)
+                known.append(classes.index(name))
+        labels = torch.tensor(known, dtype=torch.int64)
     return LabelledImages(
         name="Tiny ImageNet",
         split=split,

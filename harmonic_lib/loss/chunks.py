@@ -250,8 +250,10 @@ def centred(u: Tensor, v: Tensor, metric: Tensor | None) -> Sides:
     median of v and in a unit near its size, on which a few huge vectors have no influence."""
     mean, unit = v.mean(0), v.new_ones(())
     of_x, of_w = side(u - mean, metric), side(v - mean, metric)
-    largest = float(torch.cat([of_x.sizes, of_w.sizes]).amax())
-    if 1e-12 < largest < RANGE:
+    of_x_most, most, mean = torch.stack(
+        [of_x.sizes.amax() if len(u) else unit, of_w.sizes.amax(), of_w.sizes.mean()]
+    ).tolist()
+    if 1e-12 < max(of_x_most, most) < RANGE and most <= 100 * mean:
         return Sides(of_x, of_w, unit, torch.ones_like(of_x.sizes, dtype=torch.bool))
     middle = v.median(0).values
     u, v = u - middle, v - middle

@@ -169,12 +169,16 @@ def as_weights(weight: Tensor, w: Tensor) -> Tensor:
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         given = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"weight must be a floating-point tensor, got {given}")
-    if weight.shape != w.shape[:1] or weight.device != w.device or (weight < 0).any():
+    if weight.shape != w.shape[:1] or weight.device != w.device:
         raise ValueError(
-            f"weight must be {len(w)} numbers on {w.device}, none below 0, "
+            f"weight must be {len(w)} numbers on {w.device}, "
             f"got {tuple(weight.shape)} on {weight.device}"
         )
-    return weight.detach()
+    if (weight < 0).any():
+        raise ValueError(f"weight must hold no number below 0, got {weight.min().item():g}")
+    if weight.requires_grad:
+        raise ValueError("the weights of classes get no gradient here: detach weight")
+    return weight
 
 
 def tensors_of(distance: nn.Module) -> dict[str, Tensor]:

@@ -346,7 +346,7 @@ def replicate(head: nn.Module, tensors: dict[str, Tensor], prefix: str = "") -> 
     It needs a GPU; this does the same steps."""
     replica = head._replicate_for_data_parallel()
     replica._former_parameters = {}
-    for name in head._parameters:
+    for name in [name for name, own in head._parameters.items() if own is not None]:
         setattr(replica, name, tensors[prefix + name])
         replica._former_parameters[name] = tensors[prefix + name]
     for name, module in head.named_children():
@@ -707,7 +707,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"reduction": None}, ValueError, r"unknown reduction None .valid: mean, sum, none"),
     ({"y": torch.rand(2, 4)}, ValueError, r"y \(2, 3\) for x \(2, 24\), got y \(2, 4\)"),
     ({"weight": torch.ones(4)}, ValueError, r"weight must be 3 numbers .* got \(4,\)"),
-    ({"weight": torch.tensor([1.0, 1, -1])}, ValueError, "none below 0"),
+    ({"weight": torch.tensor([1.0, 1, -1])}, ValueError, "no number below 0, got -1"),
     ({"weight": [1.0] * 3}, TypeError, "weight must be a floating-point tensor, got list"),
     ({"label_smoothing": 1.1}, ValueError, r"label_smoothing must be in \[0, 1\], got 1.1"),
     ({"label_smoothing": -0.1}, ValueError, "label_smoothing must be a non-negative .* got -0.1"),
