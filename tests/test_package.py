@@ -37,7 +37,7 @@ def test_the_code_of_the_readme_runs_as_pasted() -> None:
     for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         exec(block, pasted)
     assert pasted["accuracy"] > 0.9
-    assert isinstance(pasted["model"].head, hl.HarmonicHead)
+    assert isinstance(pasted["model"].harmonic_head, hl.HarmonicHead)
     assert pasted["d"](torch.randn(2, 512), torch.randn(3, 512)).shape == (2, 3)
 
 

@@ -76,9 +76,9 @@ def inputs(base: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize("base", MODELS)
 def test_comes_back_exactly_through_the_auto_class(base: str, head: str, tmp_path: Path) -> None:
     model, x = model_of(base, HEADS[head]), inputs(base)
-    if model.head.exponent is not None:
-        model.head.exponent += 0.123
-    for parameter in model.head.parameters():
+    if model.harmonic_head.exponent is not None:
+        model.harmonic_head.exponent += 0.123
+    for parameter in model.harmonic_head.parameters():
         nn.init.normal_(parameter)
     expected = model(**x).logits
     model.save_pretrained(tmp_path)
@@ -86,17 +86,20 @@ def test_comes_back_exactly_through_the_auto_class(base: str, head: str, tmp_pat
     loaded, told = auto.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(told.values()), told
     assert type(loaded) is type(model)
-    assert loaded.head.in_short() == model.head.in_short()
+    assert loaded.harmonic_head.in_short() == model.harmonic_head.in_short()
     assert torch.equal(loaded.eval()(**x).logits, expected)
 
 
 def test_the_saved_exponent_is_that_of_the_head(tmp_path: Path) -> None:
     model = model_of("GPT2LMHeadModel", {"distance": "cosine"})
-    model.head.match(torch.randn(50, 32), spread=2.0)
+    model.harmonic_head.match(torch.randn(50, 32), spread=2.0)
     model.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["model_type"] == "harmonic-gpt2"
-    assert config["harmonic_head"] == {"distance": "cosine", "exponent": model.head.exponent}
+    assert config["harmonic_head"] == {
+        "distance": "cosine",
+        "exponent": model.harmonic_head.exponent,
+    }
 
 
 def test_another_head_than_the_saved_one_is_refused(tmp_path: Path) -> None:
@@ -113,8 +116,9 @@ def test_the_loss_in_training_is_that_of_the_logits(base: str, count: int | None
     model, x = model_of(base, {"distance": "cosine"}), inputs(base)
     labels = x["input_ids"].masked_fill(torch.rand(3, 8) < 0.3, -100)
     logits = model(**x).logits
-    places = slice(1, None) if model.shift else slice(None)
-    flat = logits[:, : logits.shape[1] - model.shift].flatten(0, 1), labels[:, places].flatten()
+    shift = int(base != "BertForMaskedLM")
+    places = slice(shift, None)
+    flat = logits[:, : logits.shape[1] - shift].flatten(0, 1), labels[:, places].flatten()
     expected = F.cross_entropy(*flat, reduction="mean" if count is None else "sum") / (count or 1)
     gradients = torch.autograd.grad(expected, list(model.parameters()))
     model.train()
@@ -160,18 +164,18 @@ def test_generates_the_nearest_token() -> None:
 @pytest.mark.parametrize("tied", [True, False])
 def test_embeddings_can_be_resized(tied: bool) -> None:
     model = model_of("GPT2LMHeadModel", {"distance": "cosine"}, tie_word_embeddings=tied)
-    old = model.head.weight.detach().clone()
+    old = model.harmonic_head.weight.detach().clone()
     model.resize_token_embeddings(64)
-    assert (model.head.num_classes, model.head.out_features) == (64, 64)
-    assert (model.head.weight is model.transformer.wte.weight) == tied
-    assert torch.equal(model.head.weight[:60], old)
+    assert (model.harmonic_head.num_classes, model.harmonic_head.out_features) == (64, 64)
+    assert (model.harmonic_head.weight is model.transformer.wte.weight) == tied
+    assert torch.equal(model.harmonic_head.weight[:60], old)
     assert model(input_ids=torch.tensor([[63]])).logits.shape == (1, 1, 64)
 
 
 @pytest.mark.parametrize("base", ["GPT2LMHeadModel", "BertForMaskedLM"])
 def test_the_weight_is_shared_as_in_the_base(base: str) -> None:
     model = model_of(base)
-    assert model.head.weight is model.get_input_embeddings().weight
+    assert model.harmonic_head.weight is model.get_input_embeddings().weight
     assert not any(name.endswith("decoder.bias") for name, _ in model.named_parameters())
 
 
@@ -182,7 +186,7 @@ def test_a_saved_base_gives_its_body_and_its_tied_prototypes(tmp_path: Path) -> 
     x = torch.tensor([[1, 2, 3]])
     hidden = base.transformer(x).last_hidden_state
     assert torch.equal(model.transformer(x).last_hidden_state, hidden)
-    assert torch.equal(model.head.weight, base.transformer.wte.weight)
+    assert torch.equal(model.harmonic_head.weight, base.transformer.wte.weight)
 
 
 def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
@@ -194,8 +198,8 @@ def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
     model = model_class.from_pretrained(
         tmp_path, num_labels=5, harmonic_head={"distance": "mahalanobis"}
     )
-    assert 0.1 < model.head.weight.std() < 0.3
-    torch.testing.assert_close(model.head.distance.precision, torch.eye(32))
+    assert 0.1 < model.harmonic_head.weight.std() < 0.3
+    torch.testing.assert_close(model.harmonic_head.distance.precision, torch.eye(32))
 
 
 @pytest.mark.parametrize(
