@@ -192,11 +192,14 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
 
         found: list[Tensor] = []
         as_tuple = named.pop("return_dict", True) is False
-        before, self.loss_function = self.__dict__.get("_loss_function"), loss_function
+        before = vars(self).get("_loss_function")
+        self.loss_function = loss_function
         try:
             output = forward(*arguments, **named)
         finally:
-            self._loss_function = before
+            del self._loss_function
+            if before is not None:
+                self.loss_function = before
         if not found:
             raise WithLogitsError
         return without_logits(output, output.loss, as_tuple)
