@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from harmonic_lib.checks import check_number
+from harmonic_lib.distances.arithmetic import inverse, over, power, raised
 from harmonic_lib.distances.base import DISTANCES, Distance, form_of
-from harmonic_lib.distances.pairwise import Norm, PowerSum, every_pair
+from harmonic_lib.distances.formula import Formula
+from harmonic_lib.distances.pairwise import Largest, Norm, every_pair
 from harmonic_lib.distances.products import euclidean
 
 
@@ -47,3 +50,25 @@ class Minkowski(Distance):
         if self.p == 2:
             return euclidean(x, w)
         return every_pair(PowerSum(self.p), x, w)
+
+
+@dataclass(frozen=True)
+class PowerSum(Formula):
+    r""":math:`(\sum_i |x_i - w_i|^p)^{1/p}`; its slopes are :math:`\pm (|x_i - w_i| / d)^{p-1}`."""
+
+    p: float
+    first = Largest()
+
+    def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
+        (largest,) = known
+        share = (x - w).abs() * inverse(largest).unsqueeze(-1)
+        return (largest * power(power(share, self.p, beside_one=True).sum(-1), 1 / self.p),)
+
+    def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        gap = x - w
+        share = gap.abs() * inverse(found[0])
+        if self.p > 1:
+            slope = gap.sign() * raised(share, self.p - 1)
+        else:
+            slope = over(gap.sign(), raised(share, 1 - self.p))
+        return slope, -slope

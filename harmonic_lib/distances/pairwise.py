@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harmonic_lib.distances import compiled, engine
-from harmonic_lib.distances.arithmetic import inverse, length, over, power, raised
+from harmonic_lib.distances.arithmetic import inverse, length, over
 from harmonic_lib.distances.formula import Formula
 
 BUDGET = 2**17
@@ -54,24 +54,18 @@ class Largest(Formula):
 
 
 @dataclass(frozen=True)
-class PowerSum(Formula):
-    r""":math:`(\sum_i |x_i - w_i|^p)^{1/p}`; its slopes are :math:`\pm (|x_i - w_i| / d)^{p-1}`."""
+class ScaledNorm(Formula):
+    r""":math:`\lVert x - w \rVert_2` in units of the largest difference, so that no square leaves
+    the range; it cancels, and no gradient passes through it."""
 
-    p: float
     first = Largest()
 
     def __call__(self, x: Tensor, w: Tensor, *known: Tensor) -> tuple[Tensor, ...]:
         (largest,) = known
-        share = (x - w).abs() * inverse(largest).unsqueeze(-1)
-        return (largest * power(power(share, self.p, beside_one=True).sum(-1), 1 / self.p),)
+        return (largest * length((x - w) * inverse(largest).unsqueeze(-1), 2),)
 
     def slopes(self, x: Tensor, w: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
-        gap = x - w
-        share = gap.abs() * inverse(found[0])
-        if self.p > 1:
-            slope = gap.sign() * raised(share, self.p - 1)
-        else:
-            slope = over(gap.sign(), raised(share, 1 - self.p))
+        slope = over(x - w, found[0])
         return slope, -slope
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from harmonic_lib.distances import engine
 from harmonic_lib.distances.arithmetic import length, scaled_length
 from harmonic_lib.distances.engine import FEW, transformed
-from harmonic_lib.distances.pairwise import Norm, PowerSum, every_pair
+from harmonic_lib.distances.pairwise import Norm, ScaledNorm, every_pair
 
 Exact = Callable[[Tensor, Tensor], Tensor]
 
@@ -41,13 +41,13 @@ def euclidean(x: Tensor, w: Tensor, linear: Linear | None = None) -> Tensor:
     ax, aw = x.to(wide), w.to(wide)
     if by_differences and linear is None:
         if widest:
-            return every_pair(PowerSum(2), x, w)
+            return every_pair(ScaledNorm(), x, w)
         return again(every_pair(Norm(2), x, w), lambda: every_pair(Norm(2), ax, aw).to(x.dtype))
     if linear is not None:
         ax, aw = linear(ax, aw)
     eps, tiny = torch.finfo(wide).eps, torch.finfo(wide).tiny
     if by_differences:
-        d = every_pair(PowerSum(2) if widest else Norm(2), ax, aw)
+        d = every_pair(ScaledNorm() if widest else Norm(2), ax, aw)
         of_x, of_w = (
             scaled_length(v.detach()) if widest else length(v.detach(), 2) for v in (ax, aw)
         )

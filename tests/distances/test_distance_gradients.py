@@ -189,3 +189,16 @@ def test_canberra_of_opposite_signs_is_flat_to_the_last_bit(rows: int, classes: 
     d = hl.distance("canberra")(x, w)
     torch.testing.assert_close(d, torch.full_like(d, 16.0))
     assert all(float(g.abs().max()) == 0 for g in grad(d.sum(), [x, w]))
+
+
+@pytest.mark.parametrize("k", [3, 40])
+def test_euclids_second_derivative_where_coordinates_agree(k: int) -> None:
+    """(I - uu') / d with u = (x - w) / d, whatever coordinates of x and w are equal."""
+    x, w = torch.randn(5, dtype=torch.float64), torch.randn(k, 5, dtype=torch.float64)
+    w[:, 1:4] = x[1:4]
+    jacobian = torch.func.jacrev(torch.func.jacrev(lambda v: hl.distance("euclidean")(v, w)))
+    gap = x - w
+    d = gap.norm(dim=1)[:, None, None]
+    u = (gap / gap.norm(dim=1, keepdim=True)).unsqueeze(-1)
+    expected = (torch.eye(5, dtype=torch.float64) - u @ u.mT) / d
+    torch.testing.assert_close(jacobian(x), expected)

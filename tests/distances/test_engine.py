@@ -411,6 +411,7 @@ def test_with_torch_compile_off_it_is_tiles(
 
 FORMULAS: list[Formula] = [
     *(Norm(p) for p in (1, 2)),
+    pairwise.ScaledNorm(),
     *(PowerSum(p) for p in (0.5, 0.9, 1.5, 2.5, 3.0, 4.0, 7.3)),
     *(LogMeanExp(alpha) for alpha in (0.1, 10.0)),
     Ratios(),

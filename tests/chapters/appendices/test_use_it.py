@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import pytest
 from fake_records import record
-from folders import ROOT
 
 from harmonic_lib.chapters.appendices.use_it import results
 from harmonic_lib.evidence import store
@@ -73,14 +70,3 @@ def test_the_table_says_how_many_seeds_there_are_if_not_three() -> None:
     assert [table["linear"][k] for k in places] == ["91.0", "5.100"]
     assert [table["cosine"][k] for k in places] == ["91.0", "4.800 (1)"]
     assert set(table["hamming"]) == {"–"}
-
-
-def test_every_row_of_what_it_works_with_names_a_test() -> None:
-    notebook = json.loads((ROOT / "chapters/appendices/use_it.ipynb").read_text(encoding="utf-8"))
-    (cell,) = [cell for cell in notebook["cells"] if cell["id"] == "works-with"]
-    table = [line for line in "".join(cell["source"]).splitlines() if line.startswith("| ")]
-    named = [re.findall(r"`(test_\w+)`", line) for line in table[1:]]
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
-    for line, names in zip(table[1:], named, strict=True):
-        assert names or "the same" in line, line
-        assert all(f"def {name}(" in tests for name in names), line
