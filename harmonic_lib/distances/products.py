@@ -51,7 +51,7 @@ def euclidean(x: Tensor, w: Tensor, linear: Linear | None = None) -> Tensor:
         of_x, of_w = (
             scaled_length(v.detach()) if widest else length(v.detach(), 2) for v in (ax, aw)
         )
-        resolution = 8 * eps * torch.hypot(of_x.unsqueeze(-1), of_w)
+        resolution = 8 * eps * (of_x.unsqueeze(-1) + of_w)
     else:
         squares = ax.square().sum(-1, keepdim=True) + aw.square().sum(-1)
         d = (squares - 2 * (ax @ aw.mT)).clamp_min(tiny).sqrt()
