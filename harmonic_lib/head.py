@@ -45,14 +45,13 @@ class HarmonicHead(nn.Module):
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
         link: from distances to logits: a name or a value of ``harmonic_lib.link``.
-        device, dtype: of the own parameters, as in ``nn.Linear``.
+        device, dtype: of the head's own parameters, as in ``nn.Linear``.
 
     Raises:
         ValueError: a size below 1, an unknown name, an exponent that is not a positive number
             or beside a link without one, a cosine softmax of another distance, or a
             ``weight`` of another shape.
-        TypeError: a ``weight``, ``distance`` or ``link`` of another type, or a ``device`` or
-            ``dtype`` beside a ``weight``.
+        TypeError: a ``weight``, ``distance`` or ``link`` of another type.
     """
 
     def __init__(

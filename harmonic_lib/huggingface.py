@@ -227,13 +227,11 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
         old.weight = super()._get_resized_lm_head(linear, *arguments, **named).weight
         return old
 
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *arguments: Any, **named: Any
-    ) -> None:
+    def save_pretrained(self, folder: str | os.PathLike[str], *arguments: Any, **named: Any) -> Any:
         if self.harmonic_head.exponent is not None:  # it may have been set since
             settings = self.config.harmonic_head or {}
             self.config.harmonic_head = {**settings, "exponent": self.harmonic_head.exponent}
-        super().save_pretrained(folder, *arguments, **named)
+        return super().save_pretrained(folder, *arguments, **named)
 
 
 def without_logits(output: Any, loss: Tensor, as_tuple: bool) -> Any:
@@ -277,7 +275,7 @@ def build_head(
         link, link_options: a name of ``harmonic_lib.link``, and what it takes.
         exponent: n; None for the head's default.
     """
-    built = as_distance(distance or "euclidean", in_features, **(options or {}))
+    built = as_distance(distance or "euclidean", in_features, **options) if options else distance
     chosen = link_of(link, **link_options) if link_options else link
     return Head(in_features, num_classes, built, exponent, weight, chosen)
 

@@ -246,14 +246,17 @@ class Sides:
 
 
 def centred(u: Tensor, v: Tensor, metric: Tensor | None) -> Sides:
-    """Both sides about the mean of v; where a square might leave the range of float32, about the
-    median of v and in a unit near its size, on which a few huge vectors have no influence."""
-    mean, unit = v.mean(0), v.new_ones(())
-    of_x, of_w = side(u - mean, metric), side(v - mean, metric)
-    of_x_most, most, mean = torch.stack(
+    """Both sides about the mean of v.
+
+    About the median of v, and in a unit near its size, where a square might leave the range of
+    float32, or where a few vectors of v are so long that they move the mean away from all others.
+    """
+    middle, unit = v.mean(0), v.new_ones(())
+    of_x, of_w = side(u - middle, metric), side(v - middle, metric)
+    most_of_x, most_of_w, mean_of_w = torch.stack(
         [of_x.sizes.amax() if len(u) else unit, of_w.sizes.amax(), of_w.sizes.mean()]
     ).tolist()
-    if 1e-12 < max(of_x_most, most) < RANGE and most <= 100 * mean:
+    if 1e-12 < max(most_of_x, most_of_w) < RANGE and most_of_w <= 100 * mean_of_w:
         return Sides(of_x, of_w, unit, torch.ones_like(of_x.sizes, dtype=torch.bool))
     middle = v.median(0).values
     u, v = u - middle, v - middle

@@ -6,7 +6,7 @@ Never holds the (N, K, D) differences, nor an (N, K) matrix above ``max_mb``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -122,15 +122,15 @@ def cross_entropy(
         rows, targets = rows[kept.reshape(-1)], targets[kept.reshape(-1)]
     of_class = None if weight is None else as_weights(weight, w).to(dtype)
     of_row = None if of_class is None or soft else of_class[targets]
-    spread_out = soft or (of_class is not None and label_smoothing > 0)
-    if isinstance(distance, Euclidean) and link.name == "harmonic" and not spread_out:
+    # Where a target is one class, its weight is the row's; else each class needs its own.
+    many = soft or (of_class is not None and label_smoothing > 0)
+    if isinstance(distance, Euclidean) and link.name == "harmonic" and not many:
         compute = partial(by_products, distance, link.options["exponent"])
     else:
         compute = partial(by_logits, distance, link)
-    chunks = Chunks(targets.to(dtype) if soft else targets, label_smoothing, megabytes)
-    if spread_out:
-        chunks.of_class = of_class
-    task = Task(compute, distance, chunks, reduction != "none", None if spread_out else of_row)
+    targets = targets.to(dtype) if soft else targets
+    chunks = Chunks(targets, label_smoothing, megabytes, of_class if many else None)
+    task = Task(compute, distance, chunks, reduction != "none", None if many else of_row)
     leaves = (rows.to(dtype), w.to(dtype), *tensors_of(distance).values())
     losses: Tensor
     if torch.is_grad_enabled():
@@ -225,11 +225,8 @@ class Task:
         self, tensors: Sequence[Tensor], needed: Sequence[bool], weights: Tensor | None
     ) -> tuple[Tensor, list[Tensor | None]]:
         """The losses, and the gradients of ``(weights * losses).sum()`` that are needed."""
-        if self.of_row is not None:
-            inner = replace(self, of_row=None)
-            weights = None if weights is None else weights * self.of_row
-            losses, gradients = inner.run(tensors, needed, weights)
-            return losses * self.of_row, gradients
+        if weights is not None and self.of_row is not None:
+            weights = weights * self.of_row
         leaves = [
             v.detach().requires_grad_(need and weights is not None)
             for v, need in zip(tensors, needed, strict=True)
@@ -240,7 +237,8 @@ class Task:
             own = dict(zip(tensors_of(holder), leaves[2:], strict=True))
             run = partial(torch.func.functional_call, holder, own, (run,))
         with without_autocast(leaves[0]), torch.set_grad_enabled(weights is not None):
-            return run()  # type: ignore[no-any-return]
+            losses, gradients = run()
+        return losses if self.of_row is None else losses * self.of_row, gradients
 
 
 class _Holder(nn.Module):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from small_models import TINY
 from torch import Tensor, nn
 
 import harmonic_lib as hl
@@ -20,12 +21,6 @@ from harmonic_lib.torchvision_import import importable
 importable()
 import transformers  # noqa: E402
 
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-}
 TEXT = {"vocab_size": 60}
 WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 GPT2 = {
@@ -62,6 +57,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "cosine": {"distance": "cosine", "exponent": 3.3},
     "learnt": {"distance": "mahalanobis", "options": {"form": "diagonal"}},
     "minkowski": {"distance": "minkowski", "options": {"p": 3.0}},
+    "cosine softmax": {"link": "cosine_softmax"},
     "gaussian": {"link": "gaussian", "link_options": {"sigma": 2.0}},
 }
 

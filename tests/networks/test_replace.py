@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from small_models import TINY
 from torch import nn
 
 import harmonic_lib as hl
@@ -15,13 +16,6 @@ importable()
 import timm  # noqa: E402
 import torchvision  # noqa: E402
 import transformers  # noqa: E402
-
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-}
 
 
 def gpt2(tied: bool = True) -> nn.Module:
