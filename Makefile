@@ -67,9 +67,10 @@ fork: .venv/ready
 clean:
 	rm -rf _build .venv
 
-# pip compiles on one core; compileall on all of them.
+# pip compiles on one core; compileall on all of them, without the hundreds of models of
+# transformers and timm: what is imported of them compiles then.
 install = $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt \
-	--editable '.[$(1)]' && $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' .venv/lib
+	--editable '.[$(1)]' && $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|models)/' .venv/lib
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'

@@ -26,7 +26,7 @@ class HarmonicHead(nn.Module):
     0
 
     Shapes: ``(..., in_features) -> (..., num_classes)``. ``head.weight`` is (K, D); its
-    rows are the class centres, drawn from a normal distribution with variance 1/D.
+    rows are the class centres. See :meth:`reset_parameters` for how they are drawn.
 
     A ``state_dict`` also holds the distance with its options, the link and the exponent. The
     exponent is loaded; a state of another distance or link is refused, and then leaves the head as
@@ -37,11 +37,11 @@ class HarmonicHead(nn.Module):
         num_classes: K, the number of prototypes.
         distance: a name of ``harmonic_lib.DISTANCES``, or a ``Distance`` module; None for
             "euclidean", or "cosine" where the link is "cosine_softmax".
-        exponent: the exponent n of the links that have one; None for D, or sqrt(D) for cosine,
-            Chebyshev and the normalized Bray-Curtis distance (``hl.DISTANCES`` has it). With it
-            logits differ by order 1 for features of unit variance, such as a LayerNorm's; for
-            others there is :meth:`match`. The advice of Baek et al. 2025 (section 2) is sqrt(D),
-            which suits Euclid where features are about as long as the prototypes.
+        exponent: the exponent n of the links that have one; None for the distance's own, which
+            ``hl.DISTANCES`` has: 2D for Euclid and Mahalanobis, sqrt(D) for cosine, Chebyshev and
+            the normalized Bray-Curtis distance, else D. These suit features of unit variance, such
+            as a LayerNorm's; for others there is :meth:`match`. The advice of Baek et al. 2025
+            (section 2) is sqrt(D), for features about as long as the prototypes.
         weight: a (K, D) parameter to share, such as ``embedding.weight``; None for
             an own one.
         link: from distances to logits: a name or a value of ``harmonic_lib.link``.
@@ -84,9 +84,23 @@ class HarmonicHead(nn.Module):
             check_shared(weight, shape)
             self.weight = weight
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw the prototypes anew: independent normal entries of variance 1/D."""
+        """Draw the prototypes anew.
+
+        Entries are normal with variance 1/D. Then, so that no class is preferred at the start,
+        those of Euclid's and Mahalanobis' distances are made ten times shorter, with which the
+        head is a linear layer to first order, and those of cosine ten times more alike, around a
+        common one. Other distances see less of an input from there, such as Manhattan's nothing
+        but the signs of its coordinates, and get prototypes apart.
+        """
         nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
+        if self.distance.start == "apart":
+            return
+        common = self.weight.mean(0) * math.sqrt(self.num_classes)  # of variance 1/D, too
+        self.weight.mul_(0.1)
+        if self.distance.start == "near each other":
+            self.weight.add_(common)
 
     @property
     def in_features(self) -> int:
@@ -120,15 +134,16 @@ class HarmonicHead(nn.Module):
         self.link = link(self.link.name, **{**self.link.options, "exponent": value})
 
     @torch.no_grad()
-    def match(self, features: Tensor, spread: float = 1.0) -> float:
-        """Set the exponent so that the logits of an input differ by order 1 between classes.
+    def match(self, features: Tensor, spread: float | None = None) -> float:
+        """Set the exponent to that which suits these features.
 
-        The ``spread`` is their standard deviation over the classes, averaged over the inputs;
-        logits are n times those of exponent 1.
+        Logits are n times those of exponent 1. Their ``spread`` is their standard deviation over
+        the classes, averaged over the inputs.
 
         Args:
             features: inputs of the head, (..., D); of more than 512 rows, 512 evenly spaced ones.
-            spread: the wanted standard deviation.
+            spread: the wanted one; None for that which features of unit variance have at the
+                default exponent.
 
         Returns:
             The exponent.
@@ -138,19 +153,28 @@ class HarmonicHead(nn.Module):
                 features, or some at equal distances from all prototypes, which no exponent tells
                 apart.
         """
-        check_number("spread", spread)
+        if spread is not None:
+            check_number("spread", spread)
         if features.numel() == 0:
             raise ValueError(f"match needs at least one input, got {tuple(features.shape)}")
+        rows = features.reshape(-1, features.shape[-1])
+        rows = rows[:: math.ceil(len(rows) / 512)]
         before, self.exponent = self.exponent or 1.0, 1.0  # refuses a link without one
         try:
-            rows = features.reshape(-1, features.shape[-1])
-            rows = rows[:: math.ceil(len(rows) / MATCHED)]
-            found = float(self(rows).double().std(-1, correction=0).mean())
-            matched = spread / check_number("the spread of logits of these features", found)
+            found = check_number("the spread of logits of these features", self.spread(rows))
+            if spread is None:
+                unit = torch.randn(512, rows.shape[-1], generator=torch.Generator().manual_seed(0))
+                spread = self.distance.default_exponent(self.in_features) * self.spread(
+                    unit.to(rows)
+                )
         finally:
             self.exponent = before
-        self.exponent = matched
+        self.exponent = matched = spread / found
         return matched
+
+    def spread(self, rows: Tensor) -> float:
+        """The standard deviation of an input's logits over the classes, averaged over inputs."""
+        return float(self(rows).double().std(-1, correction=0).mean())
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of inputs: (..., D) -> (..., K), in float32 at least."""
@@ -232,9 +256,6 @@ class HarmonicHead(nn.Module):
 
 SHARDED = """the prototypes are sharded: FSDP2 gathers them for forward alone. After fully_shard,
 torch.distributed.fsdp.register_fsdp_forward_method(head, "loss") makes it gather them for loss"""
-
-MATCHED = 512
-"""The most rows that :meth:`HarmonicHead.match` looks at."""
 
 
 def as_link(given: str | Link, exponent: float | None, default: float) -> Link:

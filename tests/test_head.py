@@ -60,26 +60,41 @@ def test_the_distance_is_euclidean_by_default() -> None:
 @pytest.mark.parametrize("size", [1, 64, 784])
 @pytest.mark.parametrize("form", FORMS, ids=name_of)
 def test_the_exponent_by_default(form: hl.DistanceSpec, size: int) -> None:
-    invariant = form.name in ("cosine", "chebyshev") or form.form == "normalized"
+    root = form.name in ("cosine", "chebyshev") or form.form == "normalized"
+    double = form.name in ("euclidean", "mahalanobis")
     head = hl.HarmonicHead(size, 4, build(form, size))
-    assert head.exponent == (math.sqrt(size) if invariant else size)
+    assert head.exponent == (math.sqrt(size) if root else 2 * size if double else size)
 
 
-# Not where bits are hard, which are all 0: prototypes of variance 1/D are below the threshold.
+# Not where bits are hard, which are all 0: the prototypes are below the threshold.
 @pytest.mark.parametrize("form", [f for f in FORMS if f.form != "hard"], ids=name_of)
 @pytest.mark.parametrize("size", [64, 512])
-def test_by_default_logits_of_unit_features_differ_by_order_one(
+def test_by_default_no_class_is_preferred_and_none_is_like_another(
     form: hl.DistanceSpec, size: int
 ) -> None:
     distance = hl.distance(form.name, **form.options, **({"dim": size} if form.learns else {}))
     spread = hl.HarmonicHead(size, 100, distance).eval()(torch.randn(50, size)).std(-1).mean()
-    assert 0.25 < spread < 5
+    assert 0.02 < spread < (8 if distance.start == "apart" else 0.5)
 
 
-def test_prototypes_are_drawn_with_variance_one_over_the_width() -> None:
-    head = hl.HarmonicHead(400, 300)
-    assert float(head.weight.detach().std()) == pytest.approx(1 / 20, rel=0.02)
-    assert float(head.weight.detach().mean()) == pytest.approx(0, abs=1e-3)
+@pytest.mark.parametrize("name", ["euclidean", "mahalanobis"])
+def test_prototypes_of_smooth_distances_are_drawn_near_the_origin(name: str) -> None:
+    weight = hl.HarmonicHead(400, 300, name).weight.detach()
+    assert float(weight.std()) == pytest.approx(0.1 / 20, rel=0.02)
+    assert float(weight.mean()) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hl.DISTANCES[n].start == "apart"])
+def test_prototypes_of_other_distances_are_drawn_apart(name: str) -> None:
+    weight = hl.HarmonicHead(400, 300, name).weight.detach()
+    assert float(weight.std()) == pytest.approx(1 / 20, rel=0.02)
+
+
+def test_prototypes_of_cosine_are_drawn_around_a_common_one() -> None:
+    weight = hl.HarmonicHead(400, 300, "cosine").weight.detach()
+    common = weight.mean(0)
+    assert float(common.std()) == pytest.approx(1 / 20, rel=0.15)
+    assert float((weight - common).std()) == pytest.approx(0.1 / 20, rel=0.02)
 
 
 def test_reset_draws_them_anew() -> None:
@@ -255,6 +270,18 @@ def test_many_rows_are_matched_by_some_of_them() -> None:
     assert head.match(x) == pytest.approx(head.match(x[:500]), rel=0.1)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_features_of_unit_variance_match_the_default(name: str) -> None:
+    head = hl.HarmonicHead(64, 100, name)
+    before = head.exponent
+    assert head.match(torch.randn(512, 64)) == pytest.approx(before, rel=0.1)
+
+
+def test_long_features_need_a_larger_exponent() -> None:
+    head = hl.HarmonicHead(64, 100)
+    assert head.match(5 * torch.randn(512, 64)) == pytest.approx(5 * 128, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [
@@ -284,7 +311,8 @@ def test_a_head_made_without_memory_is_initialised_by_its_resets(name: str) -> N
             module.reset_parameters()
     torch.manual_seed(1)
     assert all(parameter.isfinite().all() for parameter in head.parameters())
-    assert float(head.weight.detach().std()) == pytest.approx(6**-0.5, rel=0.1)
+    scale = 1 if head.distance.start == "apart" else 0.1
+    assert float(head.weight.detach().std(0).mean()) == pytest.approx(scale * 6**-0.5, rel=0.1)
     if name == "mahalanobis":
         assert torch.equal(head.distance.precision.round(decimals=6), torch.eye(6))
 

@@ -18,6 +18,12 @@ REPAIRS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # docutils 0.21: a list may not hold doc-biblioentry as its children.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
+    # Sphinx 7: the arguments of a long signature are definitions, in a list, of nothing.
+    (
+        re.compile(r'<dd>(<em class="sig-param">.*</em>,?)</dd>'),
+        r'<span class="parameter">\1</span>',
+    ),
+    (re.compile(r'<dl>\n((?:<span class="parameter">.*\n)+)</dl>'), r"\1"),
     # A line may break after a formula, whatever follows; Chromium honours no word joiner there.
     (
         re.compile(r"(<math>(?:(?!</math>).)*</math>)</span>([.,;:?!)”’]+)", re.DOTALL),

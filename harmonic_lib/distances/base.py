@@ -29,8 +29,8 @@ class DistanceSpec:
         domain: the vectors on which the formula means what it says.
         scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
         cost: arithmetic for one pair of vectors of D numbers.
-        exponent: the head's own exponent, "D" or "sqrt(D)", with which logits differ by order 1
-            for features of unit variance and prototypes of variance 1/D.
+        exponent: that of a head which is given none: "2D", "D" or "sqrt(D)".
+        start: where a head draws its prototypes: "apart", "near the origin" or "near each other".
         learns: its parameters; None for most.
         claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or
             that their released code has it; the body of their paper was not read.
@@ -49,6 +49,7 @@ class DistanceSpec:
     exponent: str
     claim: str
     intuition: str
+    start: str = "apart"
     separate_homogeneity: int | None = None
     learns: str | None = None
     form: str = ""
@@ -120,8 +121,13 @@ class Distance(nn.Module):
 
     def default_exponent(self, dim: int) -> float:
         """The exponent of a head of ``dim`` features that is given none; D without facts."""
-        root = getattr(self, "spec", None) and self.spec.exponent == "sqrt(D)"
-        return math.sqrt(dim) if root else float(dim)
+        known = self.spec.exponent if getattr(self, "spec", None) else "D"
+        return {"2D": 2.0 * dim, "D": float(dim), "sqrt(D)": math.sqrt(dim)}[known]
+
+    @property
+    def start(self) -> str:
+        """Where a head draws its prototypes; "apart" without facts."""
+        return self.spec.start if getattr(self, "spec", None) else "apart"
 
     def extra_repr(self) -> str:
         form = [self.spec.form] if getattr(self, "spec", None) and self.spec.form else []

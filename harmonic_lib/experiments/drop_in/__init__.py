@@ -32,9 +32,6 @@ RATES = (3e-4, 3e-3)
 DECAYS = (0.0, 0.1)
 """Beside the set-ups' own learning rate and weight decay, of 1e-3 and 0.01."""
 
-LARGER = (256.0, 512.0)
-"""Exponents of twice and four times D, where prototypes are a tied embedding, shorter than 1."""
-
 SEEDS = {"smoke": (0,), "quick": (0, 1), "full": (0, 1, 2)}
 
 
@@ -55,17 +52,23 @@ def configs(profile: str) -> list[Config]:
 def variants() -> list[Config]:
     """Euclid's head with other exponents; other learning rates and weight decays."""
     found = [
-        replace(setup, distance="euclidean", exponent=math.sqrt(width(setup)))
+        replace(setup, distance="euclidean", exponent=exponent)
         for setup in SETUPS.values()
+        for exponent in exponents(setup).values()
     ]
-    tied = replace(SETUPS["GPT-2, tied"], distance="euclidean")
-    found += [replace(tied, exponent=exponent) for exponent in LARGER]
     for head in (None, *FAMILIES[:2]):
         for name in ("MLP, MNIST", "CNN, CIFAR-10", "GPT-2, tied"):
             found += [replace(SETUPS[name], distance=head, lr=rate) for rate in RATES]
         for name in ("MLP, MNIST", "CNN, CIFAR-10"):
             found += [replace(SETUPS[name], distance=head, weight_decay=w) for w in DECAYS]
     return found
+
+
+def exponents(setup: Config) -> dict[str, float]:
+    """Beside the default, 2D: the advice of Baek et al., and for text also half and twice 2D."""
+    dim = width(setup)
+    found = {"sqrt(D)": math.sqrt(dim)}
+    return found | {"D": float(dim), "4D": 4.0 * dim} if setup.network == "gpt2" else found
 
 
 def width(setup: Config) -> int:

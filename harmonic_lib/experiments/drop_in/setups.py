@@ -35,7 +35,7 @@ SETUPS = {
     "MLP, MNIST": Config("mlp", "mnist", steps=2340),
     "CNN, CIFAR-10": Config("cnn", "cifar10", steps=1170),
     "ResNet-18, CIFAR-10": Config("resnet18", "cifar10", training=10_000, test=5_000, steps=390),
-    "PVT v2, Tiny ImageNet": Config("pvt_v2_b0", "tiny_imagenet", steps=1560, batch_size=64),
+    "PVT v2, Tiny ImageNet": Config("pvt_v2_b0", "tiny_imagenet", steps=780, batch_size=64),
     "GPT-2, tied": Config("gpt2", "openwebtext", tied=True, batch_size=16),
     "GPT-2, untied": Config("gpt2", "openwebtext", batch_size=16),
 }
