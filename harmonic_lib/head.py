@@ -88,11 +88,11 @@ class HarmonicHead(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the prototypes anew.
 
-        Entries are normal with variance 1/D. Then, so that no class is preferred at the start,
-        those of Euclid's and Mahalanobis' distances are made ten times shorter, with which the
-        head is a linear layer to first order, and those of cosine ten times more alike, around a
-        common one. Other distances see less of an input from there, such as Manhattan's nothing
-        but the signs of its coordinates, and get prototypes apart.
+        Their entries are normal with variance 1/D. What then follows makes them prefer no class at
+        the start. Prototypes of Euclid's and Mahalanobis' distance are made ten times shorter:
+        beside much longer features, the head is a linear layer to first order. Those of cosine are
+        made ten times more alike, around a common one. All others stay as they are; near the
+        origin, Manhattan's distance, for one, would see but the signs of an input's coordinates.
         """
         nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
         if self.distance.start == "apart":
@@ -135,26 +135,30 @@ class HarmonicHead(nn.Module):
 
     @torch.no_grad()
     def match(self, features: Tensor, spread: float | None = None) -> float:
-        """Set the exponent to that which suits these features.
+        """Set the exponent to that which suits these features, before training.
 
-        Logits are n times those of exponent 1. Their ``spread`` is their standard deviation over
-        the classes, averaged over the inputs.
+        The spread of logits is their standard deviation over the classes, averaged over the
+        inputs; they are proportional to the exponent. This gives these features the spread that
+        features of unit variance have, with the same prototypes, at the default exponent.
 
         Args:
             features: inputs of the head, (..., D); of more than 512 rows, 512 evenly spaced ones.
-            spread: the wanted one; None for that which features of unit variance have at the
-                default exponent.
+            spread: another one to give them. With prototypes of your own that are about as long as
+                the features, such as those of ``nn.Embedding``, 1 is a good start.
 
         Returns:
             The exponent.
 
         Raises:
+            TypeError: features that are not a tensor.
             ValueError: a link without an exponent, a spread that is not a positive number, no
                 features, or some at equal distances from all prototypes, which no exponent tells
                 apart.
         """
         if spread is not None:
             check_number("spread", spread)
+        if not isinstance(features, Tensor):
+            raise TypeError(f"features must be a tensor, got {type(features).__name__}")
         if features.numel() == 0:
             raise ValueError(f"match needs at least one input, got {tuple(features.shape)}")
         rows = features.reshape(-1, features.shape[-1])
@@ -163,7 +167,8 @@ class HarmonicHead(nn.Module):
         try:
             found = check_number("the spread of logits of these features", self.spread(rows))
             if spread is None:
-                unit = torch.randn(512, rows.shape[-1], generator=torch.Generator().manual_seed(0))
+                generator = torch.Generator().manual_seed(UNLIKELY)
+                unit = torch.randn(512, rows.shape[-1], generator=generator)
                 spread = self.distance.default_exponent(self.in_features) * self.spread(
                     unit.to(rows)
                 )
@@ -256,6 +261,10 @@ class HarmonicHead(nn.Module):
 
 SHARDED = """the prototypes are sharded: FSDP2 gathers them for forward alone. After fully_shard,
 torch.distributed.fsdp.register_fsdp_forward_method(head, "loss") makes it gather them for loss"""
+
+
+UNLIKELY = 5_834_190_277
+"""A seed that nobody else uses: of theirs, the first rows could be the prototypes themselves."""
 
 
 def as_link(given: str | Link, exponent: float | None, default: float) -> Link:

@@ -18,7 +18,7 @@ from harmonic_lib.checks import check_options
 from harmonic_lib.distances import Distance, as_distance
 from harmonic_lib.harmax import link as link_of
 from harmonic_lib.head import HarmonicHead
-from harmonic_lib.replace import classifier_name, drop_tied_bias, put, shared_weight
+from harmonic_lib.replace import classifier_name, drop_tied_bias, layer, put, shared_weight
 from harmonic_lib.torchvision_import import importable
 
 importable()  # transformers imports torchvision where it is installed
@@ -40,7 +40,8 @@ def with_harmonic_head(base: type[PreTrainedModel]) -> type[PreTrainedModel]:
     takes, and ``name``, the dotted name of the layer, where it is not found by itself. It is
     registered with the ``Auto`` classes of its base, as model type "harmonic-" + that of the base;
     call this function before their ``from_pretrained``. A saved exponent is loaded, whatever the
-    configuration says.
+    configuration says. A checkpoint of the base loads, too: then the first prototypes are the rows
+    of its linear layer, where it has one.
 
     In training, a causal or masked language model computes its loss from ``labels`` by
     :meth:`~harmonic_lib.HarmonicHead.loss`, without logits: then ``output.logits`` is None. That
@@ -51,11 +52,14 @@ def with_harmonic_head(base: type[PreTrainedModel]) -> type[PreTrainedModel]:
         base: a class of transformers, such as ``GPT2LMHeadModel`` or ``ViTForImageClassification``.
 
     Raises:
-        TypeError: it is not the class of a transformers model.
-        ValueError: (when a model is made) its classifier is not an ``nn.Linear``.
+        TypeError: it is not the class of a transformers model; or (when a model is made) the
+            configuration has no ``harmonic_head``.
+        ValueError: (when a model is made) its classifier is not an ``nn.Linear``, or gives no
+            logits of a softmax over classes.
     """
     if not (isinstance(base, type) and issubclass(base, PreTrainedModel)):
-        raise TypeError(f"expected the class of a transformers model, got {base!r}")
+        given = base if isinstance(base, type) else f"an instance of {type(base).__name__}"
+        raise TypeError(f"expected the class of a transformers model, got {given}")
 
     class Model(HarmonicModel, base):  # type: ignore[misc]
         config_class = config_with_head(base.config_class)
@@ -121,6 +125,12 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
     """How the loss is computed without logits: :meth:`causal_loss`, :meth:`masked_loss` or not."""
 
     def __init__(self, config: PreTrainedConfig, *arguments: Any, **named: Any) -> None:
+        if not hasattr(config, "harmonic_head"):
+            wanted = type(self).config_class.__name__
+            raise TypeError(
+                f"{type(self).__name__} needs a {wanted}, its config_class, "
+                f"got a {type(config).__name__}"
+            )
         super().__init__(config, *arguments, **named)
         options = config.harmonic_head or {}
         if not isinstance(options, dict):
@@ -128,9 +138,7 @@ class HarmonicModel(PreTrainedModel):  # type: ignore[misc]
         options = dict(options)
         self.harmonic_name = options.pop("name", None) or classifier_name(self)
         check_options("harmonic_head", functools.partial(build_head, 1, 1, None), options)
-        old = self.get_submodule(self.harmonic_name)
-        if not isinstance(old, nn.Linear):
-            raise ValueError(f"expected {self.harmonic_name!r} to be an nn.Linear, it is {old}")
+        old = layer(self, self.harmonic_name)
         head = build_head(old.in_features, old.out_features, shared_weight(old, self), **options)
         put(self, self.harmonic_name, head.to(old.weight.device, old.weight.dtype))
         drop_tied_bias(self, f"{self.harmonic_name}.bias")

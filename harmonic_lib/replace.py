@@ -29,6 +29,8 @@ def replace_head(
     another layer, such as an embedding, stays shared; else the prototypes are drawn anew. There is
     no bias. The head is on the device and of the dtype of the layer that it replaces.
 
+    Call it before the optimiser is made, which else would go on with the weight of the old layer.
+
     A transformers model whose head is to come back with ``from_pretrained``, or whose vocabulary is
     to be resized while it is not tied, needs a class of its own: see ``harmonic_lib.huggingface``.
 
@@ -42,18 +44,14 @@ def replace_head(
         The model.
 
     Raises:
-        ValueError: there is no such layer, or it is not an ``nn.Linear``; the message says what
-            was found.
+        TypeError: ``model`` is no module.
+        ValueError: there is no such layer, or it is not an ``nn.Linear``, or what it gives are not
+            the logits of a softmax over classes; the message says what was found.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
     name = classifier_name(model) if name is None else name
-    try:
-        old = model.get_submodule(name)
-    except AttributeError as error:
-        raise ValueError(f"{type(model).__name__} has no module {name!r}: {error}") from error
-    if not name:
-        raise ValueError("the model is itself the layer to replace: build a HarmonicHead")
-    if not isinstance(old, nn.Linear):
-        raise ValueError(f"expected {name!r} to be an nn.Linear, it is {in_short(old)}")
+    old = layer(model, name)
     weight = shared_weight(old, model)
     head = HarmonicHead(old.in_features, old.out_features, distance, exponent, weight, link)
     put(model, name, head.to(old.weight.device, old.weight.dtype).train(old.training))
@@ -62,6 +60,29 @@ def replace_head(
         tied = ", weight shared as before" if weight is not None else ""
         print(f"{name}: Linear({old.in_features}, {old.out_features}), now {head.in_short()}{tied}")
     return model
+
+
+def layer(model: nn.Module, name: str) -> nn.Linear:
+    """The layer of a dotted name, if a harmonic head can replace it."""
+    try:
+        found = model.get_submodule(name)
+    except AttributeError as error:
+        raise ValueError(f"{type(model).__name__} has no module {name!r}: {error}") from error
+    if not name:
+        raise ValueError("the model is itself the layer to replace: build a HarmonicHead")
+    if not isinstance(found, nn.Linear):
+        raise ValueError(f"expected {name!r} to be an nn.Linear, it is {in_short(found)}")
+    problem = getattr(getattr(model, "config", None), "problem_type", None)
+    if "QuestionAnswering" in type(model).__name__:
+        problem = "a softmax over positions"
+    elif found.out_features == 1:
+        problem = "a single output"
+    if problem not in (None, "single_label_classification"):
+        raise ValueError(
+            f"a harmonic head gives the logits of a softmax over classes, which say nothing one by "
+            f"one; {name!r} of {type(model).__name__} is for {problem.replace('_', ' ')}"
+        )
+    return found
 
 
 def put(model: nn.Module, name: str, head: nn.Module) -> None:

@@ -277,6 +277,24 @@ def test_features_of_unit_variance_match_the_default(name: str) -> None:
     assert head.match(torch.randn(512, 64)) == pytest.approx(before, rel=0.1)
 
 
+def test_an_embedding_of_the_same_seed_as_the_features_that_it_is_matched_by() -> None:
+    torch.manual_seed(0)
+    weight = nn.Embedding(500, 64).weight
+    head = hl.HarmonicHead(64, 500, weight=weight)
+    assert head.match(torch.randn(512, 64)) == pytest.approx(128, rel=0.1)
+
+
+def test_features_that_are_no_tensor_are_refused() -> None:
+    with pytest.raises(TypeError, match="features must be a tensor, got list"):
+        hl.HarmonicHead(6, 4).match([[0.0] * 6])
+
+
+def test_prototypes_of_the_same_seed_as_others_use_are_no_rows_of_ours() -> None:
+    torch.manual_seed(0)
+    head = hl.HarmonicHead(64, 500, weight=nn.Embedding(500, 64).weight)
+    assert head.match(torch.randn(512, 64)) == pytest.approx(128, rel=0.1)
+
+
 def test_long_features_need_a_larger_exponent() -> None:
     head = hl.HarmonicHead(64, 100)
     assert head.match(5 * torch.randn(512, 64)) == pytest.approx(5 * 128, rel=0.1)
@@ -387,14 +405,14 @@ def test_print_shows_the_form_of_the_distance_and_its_numbers() -> None:
 def test_refuses_a_size_that_is_no_positive_integer(which: str, size: object) -> None:
     sizes = {"in_features": 6, "num_classes": 4} | {which: size}
     with pytest.raises(ValueError, match=f"{which} must be a positive integer, got ") as raised:
-        hl.HarmonicHead(**sizes)  # type: ignore[arg-type]
+        hl.HarmonicHead(**sizes)
     assert repr(size) in str(raised.value)
 
 
 @pytest.mark.parametrize("exponent", [0, -1.0, math.inf, math.nan, True, "2"])
 def test_refuses_an_exponent_that_is_no_positive_number(exponent: object) -> None:
     with pytest.raises(ValueError, match="exponent must be a positive"):
-        hl.HarmonicHead(6, 4, exponent=exponent)  # type: ignore[arg-type]
+        hl.HarmonicHead(6, 4, exponent=exponent)
 
 
 def test_an_unknown_distance_gets_the_nearest_name() -> None:
@@ -409,12 +427,12 @@ def test_an_empty_name_is_not_the_default() -> None:
 
 def test_refuses_what_is_no_distance() -> None:
     with pytest.raises(TypeError, match="distance must be a name or a Distance, got type"):
-        hl.HarmonicHead(6, 4, distance=hl.Distance)  # type: ignore[arg-type]
+        hl.HarmonicHead(6, 4, distance=hl.Distance)
 
 
 def test_refuses_a_shared_weight_that_would_not_train() -> None:
     with pytest.raises(TypeError, match=r"weight must be an nn\.Parameter, got Tensor"):
-        hl.HarmonicHead(6, 4, weight=torch.zeros(4, 6))  # type: ignore[arg-type]
+        hl.HarmonicHead(6, 4, weight=torch.zeros(4, 6))
 
 
 def test_refuses_a_shared_weight_of_another_shape() -> None:

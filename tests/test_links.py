@@ -152,7 +152,7 @@ def head_and_inputs(**options: Any) -> tuple[hl.HarmonicHead, Tensor]:
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_name_is_the_link_with_its_defaults(name: str) -> None:
     head, x = head_and_inputs(link=name)
-    options = {} if name in WITHOUT_EXPONENT else {"exponent": 6.0}
+    options = {} if name in WITHOUT_EXPONENT else {"exponent": 12.0}
     expected = FORMULAS[name](head.distance(x, head.weight).detach().numpy(), **options)
     np.testing.assert_allclose(head(x).detach(), expected, rtol=1e-12)
     assert head.exponent == options.get("exponent")
@@ -217,8 +217,8 @@ def test_the_cosine_softmax_takes_a_cosine_distance() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "link=harmonic(exponent=9)"),
-        ({"link": "student_t"}, "link=student_t(exponent=9, scale=1)"),
+        ({}, "link=harmonic(exponent=18)"),
+        ({"link": "student_t"}, "link=student_t(exponent=18, scale=1)"),
         ({"link": "isomax"}, "link=isomax(tau=10)"),
         ({"link": hl.link("gaussian", sigma=0.25)}, "link=gaussian(sigma=0.25)"),
         (

@@ -30,7 +30,10 @@ def test_the_core_needs_torch_alone() -> None:
     assert not set(EXTRAS) & set(loaded)
 
 
-def test_the_code_of_the_readme_runs_as_pasted() -> None:
+def test_the_code_of_the_readme_runs_as_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     importable()  # torchvision, beside a torch that it was not built for
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     pasted: dict[str, Any] = {}

@@ -64,7 +64,7 @@ def test_a_toy_run_remembers_its_heads() -> None:
 def test_harmonic_prototypes_end_on_the_points(
     points: str, toy_run: Callable[[str, str, int], live.Run]
 ) -> None:
-    run = toy_run(points, "harmonic", 600)
+    run = toy_run(points, "harmonic", 900)
     torch.testing.assert_close(run.heads[-1].weight.detach(), run.points, rtol=0, atol=1e-4)
     assert run.accuracy[-1] == 1
     assert run.loss[-1] < 1e-9

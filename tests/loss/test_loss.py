@@ -216,7 +216,7 @@ def test_the_exponent_by_default_is_that_of_the_head() -> None:
     of_root = hl.harmonic_cross_entropy(x, w, y, "cosine", exponent=D**0.5)
     torch.testing.assert_close(cosine, of_root)
     d = torch.cdist(x.double(), w.double())
-    expected = F.cross_entropy(-D * d.log(), y).float()
+    expected = F.cross_entropy(-2 * D * d.log(), y).float()
     torch.testing.assert_close(hl.harmonic_cross_entropy(x, w, y), expected)
 
 

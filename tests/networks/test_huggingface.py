@@ -252,7 +252,7 @@ def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
     model = model_class.from_pretrained(
         tmp_path, num_labels=5, harmonic_head={"distance": "mahalanobis"}
     )
-    assert 0.1 < model.harmonic_head.weight.std() < 0.3
+    assert 0.01 < model.harmonic_head.weight.std() < 0.03
     torch.testing.assert_close(model.harmonic_head.distance.precision, torch.eye(32))
 
 
@@ -272,6 +272,45 @@ def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named(head: dict[str, Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         model_of("GPT2LMHeadModel", head)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("SequenceClassification", {"num_labels": 1}, "'classifier' of .* is for a single output"),
+        (
+            "SequenceClassification",
+            {"num_labels": 3, "problem_type": "multi_label_classification"},
+            "is for multi label classification",
+        ),
+        ("QuestionAnswering", {}, "'qa_outputs' of .* is for a softmax over positions"),
+    ],
+)
+def test_what_is_no_softmax_over_classes_is_refused(
+    kind: str, options: dict[str, Any], message: str
+) -> None:
+    base = getattr(transformers, f"BertFor{kind}")
+    config = transformers.BertConfig(**options, **TEXT, **TINY)
+    with pytest.raises(ValueError, match=message):
+        hl.replace_head(base(config))
+    model_class = with_harmonic_head(base)
+    with pytest.raises(ValueError, match=message):
+        model_class(model_class.config_class(**options, **TEXT, **TINY))
+
+
+def test_a_configuration_without_a_head_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"needs a HarmonicGPT2Config, .* got a GPT2Config"):
+        with_harmonic_head(transformers.GPT2LMHeadModel)(transformers.GPT2Config())
+
+
+def test_a_checkpoint_of_the_base_gives_its_rows_as_first_prototypes(tmp_path: Path) -> None:
+    base = transformers.BertForSequenceClassification(
+        transformers.BertConfig(num_labels=5, **TEXT, **TINY)
+    )
+    base.save_pretrained(tmp_path)
+    model_class = with_harmonic_head(transformers.BertForSequenceClassification)
+    model = model_class.from_pretrained(tmp_path, harmonic_head={"distance": "cosine"})
+    assert torch.equal(model.harmonic_head.weight, base.classifier.weight)
 
 
 @pytest.mark.parametrize("base", [nn.Linear, "GPT2LMHeadModel", transformers.GPT2Config])

@@ -146,6 +146,11 @@ NOT_FOUND: dict[str, tuple[Callable[[], nn.Module], dict[str, str], str]] = {
         {},
         r"does not end in an nn.Linear of 5 classes, but in 'pooler.dense'",
     ),
+    "a single output": (
+        lambda: nn.Sequential(nn.Linear(4, 1)),
+        {},
+        "'0' of Sequential is for a single output",
+    ),
     "no parameters": (nn.ReLU, {}, "ReLU has no parameters"),
     "a wrong name": (gpt2, {"name": "head"}, "GPT2LMHeadModel has no module 'head'"),
     "a name of something else": (
