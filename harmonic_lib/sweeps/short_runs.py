@@ -1,4 +1,4 @@
-"""Run every recorded configuration for two epochs, with the library that is on the path.
+"""Run every recorded configuration for two epochs, or steps, with the library that is on the path.
 
 ``PYTHONPATH=CHECKOUT python short_runs.py RESULTS [ROOT]`` prints one line of JSON for each.
 """
@@ -29,9 +29,10 @@ def main(results: Path, root: Path | None) -> None:
             configs[record["config_hash"]] = record["config"]
         for digest, config in configs.items():
             known = {each.name for each in fields(experiment.Config)}
+            unit = "epochs" if "epochs" in known else "steps"
             brief = replace(
                 experiment.Config(**{k: v for k, v in config.items() if k in known}),
-                epochs=min(EPOCHS, config["epochs"]),
+                **{unit: min(EPOCHS, config[unit])},
             )
             found = experiment.run(brief, SEEDS, root)
             row = {

@@ -7,13 +7,14 @@ import math
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import fake_records
 import pytest
 
 from harmonic_lib.evidence.record import encode
-from harmonic_lib.experiments import distance_sweep
-from harmonic_lib.experiments.registry import code_of
+from harmonic_lib.experiments import distance_sweep, drop_in
+from harmonic_lib.experiments.registry import by_name, code_of
 from harmonic_lib.sweeps import short_runs
 from harmonic_lib.sweeps.standing import Runs, add, compared
 
@@ -48,16 +49,23 @@ def test_pairs_are_added_below_one_heading(tmp_path: Path) -> None:
     ]
 
 
-def test_a_short_run_is_two_epochs_of_a_recorded_configuration(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("experiment", "config", "unit"),
+    [
+        ("distance_sweep", distance_sweep.config("euclidean", 4.0, "full"), "epochs"),
+        ("drop_in", drop_in.configs("quick")[1], "steps"),
+    ],
+)
+def test_a_short_run_is_two_epochs_or_steps_of_a_recorded_configuration(
+    experiment: str, config: Any, unit: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = distance_sweep.config("euclidean", 4.0, "full")
-    record = fake_records.record(asdict(config), 0, {}, experiment="distance_sweep")
-    (tmp_path / "distance_sweep.jsonl").write_bytes(encode(record) + b"\n")
+    record = fake_records.record(asdict(config), 0, {}, experiment=experiment)
+    (tmp_path / f"{experiment}.jsonl").write_bytes(encode(record) + b"\n")
     short_runs.main(tmp_path, None)
     (row,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert config.epochs > 2
-    expected = distance_sweep.run(replace(config, epochs=2), short_runs.SEEDS, None)
+    assert getattr(config, unit) > 2
+    brief = replace(config, **{unit: 2})
+    expected = by_name(experiment).run(brief, short_runs.SEEDS, None)
     assert row["metrics"] == [dict(each.metrics) for each in expected]
-    assert row["code"] == code_of("distance_sweep", asdict(config))
+    assert row["code"] == code_of(experiment, asdict(config))
     assert row["config_hash"] == record.config_hash
