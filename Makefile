@@ -67,8 +67,8 @@ fork: .venv/ready
 clean:
 	rm -rf _build .venv
 
-# pip compiles on one core; compileall on all of them, without the hundreds of models of
-# transformers and timm: what is imported of them compiles then.
+# pip compiles on one core; compileall on all of them, but skip folders named models (hundreds in
+# transformers and timm): Python compiles those on import.
 install = $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt \
 	--editable '.[$(1)]' && $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|models)/' .venv/lib
 

@@ -88,11 +88,11 @@ class HarmonicHead(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the prototypes anew.
 
-        Their entries are normal with variance 1/D. What then follows makes them prefer no class at
-        the start. Prototypes of Euclid's and Mahalanobis' distance are made ten times shorter:
-        beside much longer features, the head is a linear layer to first order. Those of cosine are
-        made ten times more alike, around a common one. All others stay as they are; near the
-        origin, Manhattan's distance, for one, would see but the signs of an input's coordinates.
+        Entries are normal with variance 1/D. For Euclid and Mahalanobis they are then multiplied by
+        0.1: with features much longer than the prototypes, the head is a linear layer to first
+        order. For cosine they are a common vector plus 0.1 times the entries. So no class is
+        preferred at the start. All others stay as drawn: with prototypes near the origin
+        Manhattan's logits, for one, would depend on the signs of the features alone.
         """
         nn.init.normal_(self.weight, std=1 / math.sqrt(self.in_features))
         if self.distance.start == "apart":
@@ -135,7 +135,11 @@ class HarmonicHead(nn.Module):
 
     @torch.no_grad()
     def match(self, features: Tensor, spread: float | None = None) -> float:
-        """Set the exponent to that which suits these features, before training.
+        """Set the exponent to that which suits these features, once, before training.
+
+        >>> body, head = nn.Sequential(nn.Linear(8, 64), nn.BatchNorm1d(64)), HarmonicHead(64, 10)
+        >>> with torch.no_grad():
+        ...     n = head.match(body.eval()(torch.randn(32, 8)))
 
         The spread of logits is their standard deviation over the classes, averaged over the
         inputs; they are proportional to the exponent. This gives these features the spread that
@@ -143,11 +147,11 @@ class HarmonicHead(nn.Module):
 
         Args:
             features: inputs of the head, (..., D); of more than 512 rows, 512 evenly spaced ones.
-            spread: another one to give them. With prototypes of your own that are about as long as
+            spread: the spread to set instead. With prototypes of your own that are about as long as
                 the features, such as those of ``nn.Embedding``, 1 is a good start.
 
         Returns:
-            The exponent.
+            The exponent, which replaces the one that was set.
 
         Raises:
             TypeError: features that are not a tensor.
@@ -159,7 +163,7 @@ class HarmonicHead(nn.Module):
             check_number("spread", spread)
         if not isinstance(features, Tensor):
             raise TypeError(f"features must be a tensor, got {type(features).__name__}")
-        if features.numel() == 0:
+        if features.ndim == 0 or features.numel() == 0:
             raise ValueError(f"match needs at least one input, got {tuple(features.shape)}")
         rows = features.reshape(-1, features.shape[-1])
         rows = rows[:: math.ceil(len(rows) / 512)]
@@ -167,8 +171,8 @@ class HarmonicHead(nn.Module):
         try:
             found = check_number("the spread of logits of these features", self.spread(rows))
             if spread is None:
-                generator = torch.Generator().manual_seed(UNLIKELY)
-                unit = torch.randn(512, rows.shape[-1], generator=generator)
+                generator = torch.Generator("cpu").manual_seed(REFERENCE_SEED)
+                unit = torch.randn(512, rows.shape[-1], generator=generator, device="cpu")
                 spread = self.distance.default_exponent(self.in_features) * self.spread(
                     unit.to(rows)
                 )
@@ -263,8 +267,8 @@ SHARDED = """the prototypes are sharded: FSDP2 gathers them for forward alone. A
 torch.distributed.fsdp.register_fsdp_forward_method(head, "loss") makes it gather them for loss"""
 
 
-UNLIKELY = 5_834_190_277
-"""A seed that nobody else uses: of theirs, the first rows could be the prototypes themselves."""
+REFERENCE_SEED = 5_834_190_277
+"""Of ``match``'s reference features. A common seed such as 0 could draw the prototypes again."""
 
 
 def as_link(given: str | Link, exponent: float | None, default: float) -> Link:

@@ -1,6 +1,6 @@
 """transformers models with a harmonic head: saved, loaded, trained and generating like any other.
 
-Needs transformers: ``pip install "harmonic-lib[hf]"``.
+Needs transformers: the extra ``hf``.
 """
 
 from __future__ import annotations

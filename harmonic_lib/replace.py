@@ -29,7 +29,8 @@ def replace_head(
     another layer, such as an embedding, stays shared; else the prototypes are drawn anew. There is
     no bias. The head is on the device and of the dtype of the layer that it replaces.
 
-    Call it before the optimiser is made, which else would go on with the weight of the old layer.
+    Call it before making the optimiser; otherwise the optimiser keeps training the old layer's
+    weight.
 
     A transformers model whose head is to come back with ``from_pretrained``, or whose vocabulary is
     to be resized while it is not tied, needs a class of its own: see ``harmonic_lib.huggingface``.
@@ -45,7 +46,7 @@ def replace_head(
 
     Raises:
         TypeError: ``model`` is no module.
-        ValueError: there is no such layer, or it is not an ``nn.Linear``, or what it gives are not
+        ValueError: there is no such layer, or it is not an ``nn.Linear``, or its outputs are not
             the logits of a softmax over classes; the message says what was found.
     """
     if not isinstance(model, nn.Module):
@@ -63,7 +64,7 @@ def replace_head(
 
 
 def layer(model: nn.Module, name: str) -> nn.Linear:
-    """The layer of a dotted name, if a harmonic head can replace it."""
+    """The ``nn.Linear`` of a dotted name; refuses one that a harmonic head cannot replace."""
     try:
         found = model.get_submodule(name)
     except AttributeError as error:
@@ -73,7 +74,7 @@ def layer(model: nn.Module, name: str) -> nn.Linear:
     if not isinstance(found, nn.Linear):
         raise ValueError(f"expected {name!r} to be an nn.Linear, it is {in_short(found)}")
     problem = getattr(getattr(model, "config", None), "problem_type", None)
-    if "QuestionAnswering" in type(model).__name__:
+    if "QuestionAnswering" in type(model).__name__ and found.out_features == 2:  # start and end
         problem = "a softmax over positions"
     elif found.out_features == 1:
         problem = "a single output"

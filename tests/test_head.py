@@ -69,19 +69,15 @@ def test_the_exponent_by_default(form: hl.DistanceSpec, size: int) -> None:
 # Not where bits are hard, which are all 0: the prototypes are below the threshold.
 @pytest.mark.parametrize("form", [f for f in FORMS if f.form != "hard"], ids=name_of)
 @pytest.mark.parametrize("size", [64, 512])
-def test_by_default_no_class_is_preferred_and_none_is_like_another(
-    form: hl.DistanceSpec, size: int
-) -> None:
+def test_the_spread_of_logits_by_default(form: hl.DistanceSpec, size: int) -> None:
     distance = hl.distance(form.name, **form.options, **({"dim": size} if form.learns else {}))
-    spread = hl.HarmonicHead(size, 100, distance).eval()(torch.randn(50, size)).std(-1).mean()
-    assert 0.02 < spread < (8 if distance.start == "apart" else 0.5)
-
-
-@pytest.mark.parametrize("name", ["euclidean", "mahalanobis"])
-def test_prototypes_of_smooth_distances_are_drawn_near_the_origin(name: str) -> None:
-    weight = hl.HarmonicHead(400, 300, name).weight.detach()
-    assert float(weight.std()) == pytest.approx(0.1 / 20, rel=0.02)
-    assert float(weight.mean()) == pytest.approx(0, abs=1e-4)
+    head = hl.HarmonicHead(size, 100, distance).eval()
+    spread = float(head(torch.randn(50, size)).detach().std(-1).mean())
+    expected = {"near the origin": 0.2, "near each other": 0.1}.get(form.start)
+    if expected:
+        assert spread == pytest.approx(expected, rel=0.25)
+    else:
+        assert 0.1 < spread < 8
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hl.DISTANCES[n].start == "apart"])
@@ -277,22 +273,22 @@ def test_features_of_unit_variance_match_the_default(name: str) -> None:
     assert head.match(torch.randn(512, 64)) == pytest.approx(before, rel=0.1)
 
 
-def test_an_embedding_of_the_same_seed_as_the_features_that_it_is_matched_by() -> None:
-    torch.manual_seed(0)
-    weight = nn.Embedding(500, 64).weight
-    head = hl.HarmonicHead(64, 500, weight=weight)
-    assert head.match(torch.randn(512, 64)) == pytest.approx(128, rel=0.1)
-
-
 def test_features_that_are_no_tensor_are_refused() -> None:
     with pytest.raises(TypeError, match="features must be a tensor, got list"):
         hl.HarmonicHead(6, 4).match([[0.0] * 6])
 
 
-def test_prototypes_of_the_same_seed_as_others_use_are_no_rows_of_ours() -> None:
+def test_match_does_not_draw_the_prototypes_of_a_common_seed() -> None:
     torch.manual_seed(0)
     head = hl.HarmonicHead(64, 500, weight=nn.Embedding(500, 64).weight)
     assert head.match(torch.randn(512, 64)) == pytest.approx(128, rel=0.1)
+
+
+def test_matching_does_not_depend_on_the_default_device() -> None:
+    head, features = hl.HarmonicHead(6, 4), torch.randn(5, 6)
+    expected = head.match(features)
+    with torch.device("meta"):
+        assert head.match(features) == expected
 
 
 def test_long_features_need_a_larger_exponent() -> None:
@@ -304,6 +300,7 @@ def test_long_features_need_a_larger_exponent() -> None:
     ("features", "message"),
     [
         (torch.zeros(0, 6), r"match needs at least one input, got \(0, 6\)"),
+        (torch.tensor(1.0), r"match needs at least one input, got \(\)"),
         (
             torch.full((5, 6), math.nan),
             "the spread of logits of these features must be a positive finite",

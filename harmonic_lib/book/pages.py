@@ -18,7 +18,7 @@ REPAIRS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # docutils 0.21: a list may not hold doc-biblioentry as its children.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
-    # Sphinx 7: the arguments of a long signature are definitions, in a list, of nothing.
+    # Sphinx 7 marks up the arguments of a long signature as dd without dt.
     (
         re.compile(r'<dd>(<em class="sig-param">.*</em>,?)</dd>'),
         r'<span class="parameter">\1</span>',

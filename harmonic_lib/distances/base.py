@@ -29,7 +29,7 @@ class DistanceSpec:
         domain: the vectors on which the formula means what it says.
         scipy: its name in ``scipy.spatial.distance``; None where SciPy does not have it.
         cost: arithmetic for one pair of vectors of D numbers.
-        exponent: that of a head which is given none: "2D", "D" or "sqrt(D)".
+        exponent: the default exponent of a head: "2D", "D" or "sqrt(D)".
         start: where a head draws its prototypes: "apart", "near the origin" or "near each other".
         learns: its parameters; None for most.
         claim: what the abstract and the figures of Miller-Golub et al. 2026 say or show of it, or

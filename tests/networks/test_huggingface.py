@@ -245,14 +245,15 @@ def test_a_saved_base_gives_its_body_and_its_tied_prototypes(tmp_path: Path) -> 
 
 def test_the_weights_of_a_missing_head_are_drawn(tmp_path: Path) -> None:
     base = transformers.BertForSequenceClassification(
-        transformers.BertConfig(num_labels=5, **TEXT, **TINY)
+        transformers.BertConfig(num_labels=5, initializer_range=0.5, **TEXT, **TINY)
     )
     base.bert.save_pretrained(tmp_path)
     model_class = with_harmonic_head(transformers.BertForSequenceClassification)
     model = model_class.from_pretrained(
         tmp_path, num_labels=5, harmonic_head={"distance": "mahalanobis"}
     )
-    assert 0.01 < model.harmonic_head.weight.std() < 0.03
+    deviation = float(model.harmonic_head.weight.detach().std())
+    assert deviation == pytest.approx(0.1 / 32**0.5, rel=0.25)
     torch.testing.assert_close(model.harmonic_head.distance.precision, torch.eye(32))
 
 
@@ -296,6 +297,12 @@ def test_what_is_no_softmax_over_classes_is_refused(
     model_class = with_harmonic_head(base)
     with pytest.raises(ValueError, match=message):
         model_class(model_class.config_class(**options, **TEXT, **TINY))
+
+
+def test_a_classifier_of_answers_is_replaced() -> None:
+    config = transformers.VisualBertConfig(num_labels=5, visual_embedding_dim=16, **TEXT, **TINY)
+    model = hl.replace_head(transformers.VisualBertForQuestionAnswering(config), quiet=True)
+    assert isinstance(model.cls, hl.HarmonicHead)
 
 
 def test_a_configuration_without_a_head_is_refused() -> None:

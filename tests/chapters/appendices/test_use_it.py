@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
@@ -31,16 +32,20 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
                 made.append(record(config, seed, {results.metric(setup): value}))
     other = asdict(replace(SETUPS[MLP], distance="euclidean", lr=3e-3))
     made.append(record(other, 0, {"test_accuracy": 0.5}))
+    without_first = asdict(replace(SETUPS[MLP], distance="chebyshev"))
+    made += [record(without_first, seed, {"test_accuracy": 0.93}) for seed in (2, 1)]
     monkeypatch.setattr(store, "recorded", lambda name: made)
     results.by_config.cache_clear()
 
 
 def test_runs_of_a_configuration_come_by_seed() -> None:
-    found = results.runs(MLP, "euclidean")
-    assert [run.seed for run in found] == [0, 1, 2]
-    assert results.values(MLP, found) == pytest.approx([95, 96, 97])
-    assert results.values(MLP, results.runs(MLP, "euclidean", lr=3e-3)) == [50]
-    assert results.runs(MLP, "manhattan") == []
+    found = results.reached(MLP, "euclidean")
+    assert list(found) == [0, 1, 2]
+    assert list(found.values()) == pytest.approx([95, 96, 97])
+    assert results.mean(MLP, "euclidean") == pytest.approx(96)
+    assert results.reached(MLP, "euclidean", lr=3e-3) == {0: pytest.approx(50)}
+    assert results.reached(MLP, "manhattan") == {}
+    assert math.isnan(results.mean(MLP, "manhattan"))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,10 @@ def test_better_is_more_accurate_or_fewer_nats(
 ) -> None:
     assert results.gain(setup, head).difference.mean == pytest.approx(gain)
     assert results.verdict(setup, head) == verdict
+
+
+def test_heads_are_compared_seed_by_seed() -> None:
+    assert results.gain(MLP, "chebyshev").difference.mean == pytest.approx(1.5)
 
 
 def rows(text: str) -> Mapping[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -24,10 +25,21 @@ def by_config() -> Mapping[str, list[Record]]:
     return found
 
 
-def runs(setup: str, distance: str | None, **changes: Any) -> list[Record]:
-    """The runs of a head in a set-up, one per seed; none where nobody made them."""
+def reached(setup: str, distance: str | None, **changes: Any) -> dict[int, float]:
+    """What a head reached in a set-up, by seed: accuracy in percent, or nats for a token.
+
+    Empty where nobody made these runs.
+    """
     config: Config = replace(SETUPS[setup], distance=distance, **changes)
-    return by_config().get(config_hash(asdict(config)), [])
+    runs = by_config().get(config_hash(asdict(config)), [])
+    scale = 1 if metric(setup) == LOWER_IS_BETTER else 100
+    return {run.seed: scale * run.metrics[metric(setup)] for run in runs}
+
+
+def mean(setup: str, distance: str | None, **changes: Any) -> float:
+    """The mean of the seeds; NaN where there is none."""
+    found = reached(setup, distance, **changes)
+    return sum(found.values()) / len(found) if found else math.nan
 
 
 def metric(setup: str) -> str:
@@ -35,17 +47,12 @@ def metric(setup: str) -> str:
     return LOWER_IS_BETTER if SETUPS[setup].network == "gpt2" else "test_accuracy"
 
 
-def values(setup: str, runs: Sequence[Record]) -> list[float]:
-    """What each run reached: accuracy in percent, or nats for a token."""
-    name = metric(setup)
-    return [(1 if name == LOWER_IS_BETTER else 100) * run.metrics[name] for run in runs]
-
-
 def gain(setup: str, distance: str) -> PairedDifference:
-    """How much better than the linear head, over the same seeds; positive is better."""
-    ours, linear = (values(setup, runs(setup, head)) for head in (distance, None))
+    """How much better than the linear head, seed by seed; positive is better."""
+    ours, linear = reached(setup, distance), reached(setup, None)
+    seeds = sorted(ours.keys() & linear.keys())
     sign = -1 if metric(setup) == LOWER_IS_BETTER else 1
-    return paired_difference([sign * v for v in ours], [sign * v for v in linear[: len(ours)]])
+    return paired_difference([sign * ours[s] for s in seeds], [sign * linear[s] for s in seeds])
 
 
 def verdict(setup: str, distance: str) -> str:
@@ -61,20 +68,17 @@ def table_of(rows: Mapping[str, Mapping[str, tuple[str | None, Mapping[str, Any]
     and how many they are if not three."""
     lines = ["| head | " + " | ".join(SETUPS) + " |", "|---|" + "---:|" * len(SETUPS)]
     for label, row in rows.items():
-        cells = []
-        for setup in SETUPS:
-            distance, changes = row.get(setup, ("", {}))
-            found = values(setup, runs(setup, distance, **changes))
-            cells.append(mean_of(setup, found) if found else "–")
+        cells = [cell(setup, *row[setup]) if setup in row else "–" for setup in SETUPS]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def mean_of(setup: str, reached: Sequence[float]) -> str:
+def cell(setup: str, distance: str | None, changes: Mapping[str, Any]) -> str:
     """A mean for a table, with the number of runs in brackets if they are not three."""
+    runs = len(reached(setup, distance, **changes))
     digits = 3 if metric(setup) == LOWER_IS_BETTER else 1
-    few = f" ({len(reached)})" if len(reached) != 3 else ""
-    return f"{sum(reached) / len(reached):.{digits}f}{few}"
+    few = f" ({runs})" if runs != 3 else ""
+    return f"{mean(setup, distance, **changes):.{digits}f}{few}" if runs else "–"
 
 
 def table(heads: Sequence[str | None]) -> str:
