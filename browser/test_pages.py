@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML
 from playwright.sync_api import Browser, Page, Route
 
+WIDE = 1280
 SKIPPED = ("_static", "_images", "notebooks")
 PAGES = sorted(
     path.relative_to(HTML).as_posix()
@@ -56,14 +57,17 @@ def violations(tab: Page, context: dict | None = None, **options: object) -> lis
     return Axe().run(tab, context=context, options=options).response["violations"]
 
 
-def violations_on_a_phone(tab: Page) -> list[dict]:
-    """The same, without the contrast of code and formulas, which is that of the wide page.
+def broken_rules(tab: Page, scheme: str, width: int) -> list[dict]:
+    """Contrast in both schemes; all other rules, which do not depend on it, in the light one.
 
-    Their thousands of words take most of the time.
+    The contrast of code and formulas is looked at on wide pages alone: it does not depend on the
+    width, and their thousands of words take most of the time.
     """
-    found = violations(tab, rules={"color-contrast": {"enabled": False}})
-    rest = {"exclude": [["pre"], ["math"]]}
-    return found + violations(tab, rest, runOnly=["color-contrast"])
+    without_code = None if width == WIDE else {"exclude": [["pre"], ["math"]]}
+    found = violations(tab, without_code, runOnly=["color-contrast"])
+    if scheme == "light":
+        found += violations(tab, rules={"color-contrast": {"enabled": False}})
+    return found
 
 
 def test_there_are_pages() -> None:
@@ -71,7 +75,7 @@ def test_there_are_pages() -> None:
     assert len(PAGES) > 3
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [WIDE, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_page(browser: Browser, address: str, page: str, scheme: str, width: int) -> None:
@@ -80,10 +84,9 @@ def test_page(browser: Browser, address: str, page: str, scheme: str, width: int
     over = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     if over > 2:
         wrong.append(f"scrolls sideways by {over} px")
-    found = violations(tab) if width == 1280 else violations_on_a_phone(tab)
     wrong += [
         f"{rule['id']}: {node['html']}"
-        for rule in found
+        for rule in broken_rules(tab, scheme, width)
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
