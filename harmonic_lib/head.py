@@ -166,16 +166,15 @@ class HarmonicHead(nn.Module):
         if features.ndim == 0 or features.numel() == 0:
             raise ValueError(f"match needs at least one input, got {tuple(features.shape)}")
         rows = features.reshape(-1, features.shape[-1])
-        rows = rows[:: math.ceil(len(rows) / 512)]
+        rows = rows[:: math.ceil(len(rows) / MATCHED)]
         before, self.exponent = self.exponent or 1.0, 1.0  # refuses a link without one
         try:
             found = check_number("the spread of logits of these features", self.spread(rows))
             if spread is None:
                 generator = torch.Generator("cpu").manual_seed(REFERENCE_SEED)
-                unit = torch.randn(512, rows.shape[-1], generator=generator, device="cpu")
-                spread = self.distance.default_exponent(self.in_features) * self.spread(
-                    unit.to(rows)
-                )
+                unit = torch.randn(MATCHED, rows.shape[-1], generator=generator, device="cpu")
+                n = self.distance.default_exponent(self.in_features)
+                spread = n * self.spread(unit.to(rows))
         finally:
             self.exponent = before
         self.exponent = matched = spread / found
@@ -266,6 +265,8 @@ class HarmonicHead(nn.Module):
 SHARDED = """the prototypes are sharded: FSDP2 gathers them for forward alone. After fully_shard,
 torch.distributed.fsdp.register_fsdp_forward_method(head, "loss") makes it gather them for loss"""
 
+MATCHED = 512
+"""The most rows that :meth:`HarmonicHead.match` looks at."""
 
 REFERENCE_SEED = 5_834_190_277
 """Of ``match``'s reference features. A common seed such as 0 could draw the prototypes again."""

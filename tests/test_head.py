@@ -86,6 +86,13 @@ def test_prototypes_of_other_distances_are_drawn_apart(name: str) -> None:
     assert float(weight.std()) == pytest.approx(1 / 20, rel=0.02)
 
 
+@pytest.mark.parametrize("name", ["euclidean", "mahalanobis"])
+def test_prototypes_of_smooth_distances_are_drawn_near_the_origin(name: str) -> None:
+    weight = hl.HarmonicHead(400, 300, name).weight.detach()
+    assert float(weight.std()) == pytest.approx(0.1 / 20, rel=0.02)
+    assert float(weight.mean()) == pytest.approx(0, abs=1e-4)
+
+
 def test_prototypes_of_cosine_are_drawn_around_a_common_one() -> None:
     weight = hl.HarmonicHead(400, 300, "cosine").weight.detach()
     common = weight.mean(0)
@@ -402,14 +409,14 @@ def test_print_shows_the_form_of_the_distance_and_its_numbers() -> None:
 def test_refuses_a_size_that_is_no_positive_integer(which: str, size: object) -> None:
     sizes = {"in_features": 6, "num_classes": 4} | {which: size}
     with pytest.raises(ValueError, match=f"{which} must be a positive integer, got ") as raised:
-        hl.HarmonicHead(**sizes)
+        hl.HarmonicHead(**sizes)  # type: ignore[arg-type]
     assert repr(size) in str(raised.value)
 
 
 @pytest.mark.parametrize("exponent", [0, -1.0, math.inf, math.nan, True, "2"])
 def test_refuses_an_exponent_that_is_no_positive_number(exponent: object) -> None:
     with pytest.raises(ValueError, match="exponent must be a positive"):
-        hl.HarmonicHead(6, 4, exponent=exponent)
+        hl.HarmonicHead(6, 4, exponent=exponent)  # type: ignore[arg-type]
 
 
 def test_an_unknown_distance_gets_the_nearest_name() -> None:
@@ -424,12 +431,12 @@ def test_an_empty_name_is_not_the_default() -> None:
 
 def test_refuses_what_is_no_distance() -> None:
     with pytest.raises(TypeError, match="distance must be a name or a Distance, got type"):
-        hl.HarmonicHead(6, 4, distance=hl.Distance)
+        hl.HarmonicHead(6, 4, distance=hl.Distance)  # type: ignore[arg-type]
 
 
 def test_refuses_a_shared_weight_that_would_not_train() -> None:
     with pytest.raises(TypeError, match=r"weight must be an nn\.Parameter, got Tensor"):
-        hl.HarmonicHead(6, 4, weight=torch.zeros(4, 6))
+        hl.HarmonicHead(6, 4, weight=torch.zeros(4, 6))  # type: ignore[arg-type]
 
 
 def test_refuses_a_shared_weight_of_another_shape() -> None:
